@@ -1,0 +1,15 @@
+"""The ingest server's settings. Built by the config loader or by a program that embeds it; frozen."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    host: str = "localhost"
+    port: int = 8080  # 0: a free one
+    log_dir: Path = Path("logs")
+    layout: Literal["flat", "daily"] = "flat"  # daily: a folder per UTC day
+    redact: bool = True  # replace secrets in what comes through the simple door
+    key_dir: Path = Path(".journal")  # holds the redaction key; outside log_dir

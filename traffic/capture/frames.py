@@ -1,0 +1,104 @@
+"""Frames: the records of a journal and of the capture link between recorder and ingest server.
+
+A frame is a header of 33 bytes, little-endian, and its payload:
+
+    bytes  0-3   crc32 of everything behind it: the rest of the header and the payload
+           4-7   length of the payload in bytes, at most PAYLOAD_BYTES_MAX
+           8     kind
+           9-16  number of the exchange within its journal, from 1; 0 for frames about the journal itself
+          17-24  offset: where the payload begins in the stored file (REQUEST and RESPONSE; else 0)
+          25-32  at_us: microseconds since the exchange started, by the monotonic clock
+
+    kind      payload                                         meaning
+    STARTED   msgpack of events.Started                       first frame of an exchange
+    REQUEST   bytes of `_request.bin` from `offset` on        one read of the client's bytes
+    RESPONSE  bytes of `_response.bin` from `offset` on       one read of the upstream's bytes
+    FINISHED  msgpack of events.Finished                      last frame of an exchange
+    GAP       msgpack of events.Gap                           exchanges that were not recorded at all (number 0)
+    CLOSED    UTF-8 reason: `shutdown` or `recorder_crash`    last frame of a journal (number 0)
+
+The recorder's journal writer encodes; the ingest server's store and the journal's recovery decode.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from enum import IntEnum
+from typing import NamedTuple
+from zlib import crc32
+
+HEADER = struct.Struct("<IIBQQQ")
+PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+
+_CHECKED = struct.Struct("<IBQQQ")
+_CRC = struct.Struct("<I")
+
+
+class Kind(IntEnum):
+    STARTED = 1
+    REQUEST = 2
+    RESPONSE = 3
+    FINISHED = 4
+    GAP = 5
+    CLOSED = 6
+
+
+class Frame(NamedTuple):
+    kind: int
+    number: int
+    offset: int
+    at_us: int
+    payload: memoryview
+
+
+class FrameError(ValueError):
+    """The bytes at `position` (counted from the first byte ever fed) are no valid frame."""
+
+    def __init__(self, position: int, problem: str) -> None:
+        super().__init__(f"no valid frame at byte {position}: {problem}")
+        self.position = position
+
+
+def encode_frame(kind: int, number: int, offset: int, at_us: int, pieces: Sequence[bytes]) -> list[bytes]:
+    """The frame as buffers to write one behind the other: its header, then `pieces` as they are (no copy)."""
+    checked = _CHECKED.pack(sum(map(len, pieces)), kind, number, offset, at_us)
+    crc = crc32(checked)
+    for piece in pieces:
+        crc = crc32(piece, crc)
+    return [_CRC.pack(crc) + checked, *pieces]
+
+
+class FrameDecoder:
+    """Cuts frames out of blocks of bytes; a frame may lie across blocks.
+
+    `consumed` counts the bytes of all frames returned so far: the position at which the next frame begins.
+    """
+
+    def __init__(self) -> None:
+        self.consumed = 0
+        self._rest = b""
+
+    @property
+    def pending(self) -> int:
+        """Bytes fed that are not yet part of a returned frame."""
+        return len(self._rest)
+
+    def feed(self, block: bytes) -> Iterator[Frame]:
+        """Yield each frame that `block` completes; raises FrameError at the first invalid one. Exhaust the iterator."""
+        data = self._rest + block if self._rest else block
+        self._rest = b""
+        view = memoryview(data)
+        position = 0
+        available = len(data)
+        while available - position >= HEADER.size:
+            crc, length, kind, number, offset, at_us = HEADER.unpack_from(data, position)
+            if length > PAYLOAD_BYTES_MAX:
+                raise FrameError(self.consumed, f"payload of {length} bytes exceeds {PAYLOAD_BYTES_MAX}")
+            end = position + HEADER.size + length
+            if end > available:
+                break
+            if crc32(view[position + 4 : end]) != crc:
+                raise FrameError(self.consumed, "checksum does not match")
+            self.consumed += end - position
+            yield Frame(kind, number, offset, at_us, view[position + HEADER.size : end])
+            position = end
+        self._rest = data[position:] if position else data
