@@ -1,0 +1,173 @@
+"""One direction of an HTTP/1.1 connection as a state machine without I/O: bytes in, facts out.
+
+A reader is fed what arrived and returns events in order:
+
+    RequestHead | ResponseHead   a head, whole and judged; a response may have several (1xx before the final one)
+    bytes                        body bytes exactly as they arrived (the same object where all of it is body)
+    END                          the message is over
+
+Behind END a reader keeps what arrived too early: a RequestReader for the next request (pipelining: `next_message`), a
+ResponseReader as `stray`, which belongs to no response. Errors raise HeadError or FramingError; the events before them
+were returned by earlier calls, or stand in `events` of the exception's reader.
+"""
+
+from enum import Enum
+from typing import Final
+
+from .framing import NO_BODY, UNTIL_CLOSE, Body, ChunkedBody, FramingError, request_body, response_body
+from .head import (
+    HEAD_BYTES_MAX,
+    HeadError,
+    RequestHead,
+    ResponseHead,
+    head_end,
+    parse_request_head,
+    parse_response_head,
+)
+
+__all__ = ["END", "ChunkedBody", "End", "FramingError", "HeadError", "RequestReader", "ResponseReader"]
+
+
+class End(Enum):
+    END = "end"
+
+
+END: Final = End.END
+
+RequestEvent = RequestHead | bytes | End
+ResponseEvent = ResponseHead | bytes | End
+
+
+class RequestReader:
+    """Reads the requests of one client connection, one at a time.
+
+    `in_body` tells that a head was returned and its END was not; `is_between` that no byte of a next head has arrived.
+    """
+
+    __slots__ = ("_buffer", "_over", "body", "in_body")
+
+    def __init__(self) -> None:
+        self.body: Body = NO_BODY
+        self.in_body = False
+        self._over = False  # END was returned and next_message() not called yet
+        self._buffer = b""
+
+    @property
+    def is_between(self) -> bool:
+        return not self.in_body and not self._buffer
+
+    @property
+    def buffered_bytes(self) -> int:
+        return len(self._buffer)
+
+    @property
+    def partial_head(self) -> bytes:
+        return b"" if self.in_body else self._buffer
+
+    def next_message(self) -> list[RequestEvent]:
+        """Go on with what arrived behind the last END."""
+        self._over = False
+        data, self._buffer = self._buffer, b""
+        return self.feed(data) if data else []
+
+    def feed(self, data: bytes) -> list[RequestEvent]:
+        if self._over:
+            self._buffer += data
+            return []
+        if self.in_body:
+            return self._feed_body(data, 0, [])
+        return self._feed_head(data)
+
+    def become_tunnel(self) -> bytes:
+        """After a protocol switch: everything from here on is body. Returns what arrived early."""
+        self.body, self.in_body, self._over = UNTIL_CLOSE, True, False
+        early, self._buffer = self._buffer, b""
+        return early
+
+    def _feed_head(self, data: bytes) -> list[RequestEvent]:
+        buffer = (self._buffer + data).lstrip(b"\r\n") if self._buffer or data[:1] in (b"\r", b"\n") else data
+        end = head_end(buffer, max(0, len(self._buffer) - 3 if len(buffer) >= len(self._buffer) else 0))
+        if not 0 <= end <= HEAD_BYTES_MAX:
+            if len(buffer) > HEAD_BYTES_MAX:
+                self._buffer = buffer
+                raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes", 431)
+            self._buffer = buffer
+            return []
+        self._buffer = buffer[:end]  # what a refused head looked like, for its recording
+        head = parse_request_head(self._buffer)
+        self._buffer = b""
+        self.body = request_body(head)
+        self.in_body = True
+        return self._feed_body(buffer, end, [head])
+
+    def _feed_body(self, data: bytes, start: int, events: list[RequestEvent]) -> list[RequestEvent]:
+        end = self.body.feed(data, start)
+        if end > start:
+            events.append(data if end - start == len(data) else data[start:end])
+        if self.body.done:
+            self.in_body, self._over = False, True
+            self._buffer = data[end:]
+            events.append(END)
+        return events
+
+
+class ResponseReader:
+    """Reads the response to one request of `method`, interim responses included."""
+
+    __slots__ = ("_buffer", "_method", "body", "has_final_head", "is_over", "stray")
+
+    def __init__(self, method: str) -> None:
+        self.body: Body = NO_BODY
+        self.has_final_head = False
+        self.is_over = False
+        self.stray = b""
+        self._method = method
+        self._buffer = b""
+
+    @property
+    def partial_head(self) -> bytes:
+        return self._buffer
+
+    def feed(self, data: bytes) -> list[ResponseEvent]:
+        if self.has_final_head:
+            return self._feed_body(data, 0, [])
+        return self._feed_heads(data)
+
+    def eof(self) -> list[ResponseEvent]:
+        """The upstream ended its stream: END where that ends the body, else nothing (the message is cut)."""
+        if self.has_final_head and not self.is_over and self.body.ends_with_connection:
+            self.is_over = True
+            return [END]
+        return []
+
+    def _feed_heads(self, data: bytes) -> list[ResponseEvent]:
+        events: list[ResponseEvent] = []
+        known = len(self._buffer)
+        buffer = self._buffer + data if known else data
+        start = 0
+        while (end := head_end(buffer, max(start, known - 3))) >= 0:
+            head = parse_response_head(buffer[start:end])
+            events.append(head)
+            start, known = end, 0
+            if head.status >= 200 or head.status == 101:
+                self.has_final_head = True
+                self._buffer = b""
+                self.body = response_body(head, self._method)
+                return self._feed_body(buffer, start, events)
+        self._buffer = buffer[start:]
+        if len(self._buffer) > HEAD_BYTES_MAX:
+            raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes")
+        return events
+
+    def _feed_body(self, data: bytes, start: int, events: list[ResponseEvent]) -> list[ResponseEvent]:
+        if self.is_over:
+            self.stray += data
+            return events
+        end = self.body.feed(data, start)
+        if end > start:
+            events.append(data if end - start == len(data) else data[start:end])
+        if self.body.done:
+            self.is_over = True
+            self.stray = data[end:]
+            events.append(END)
+        return events
