@@ -7,14 +7,14 @@ A reader is fed what arrived and returns events in order:
     END                          the message is over
 
 Behind END a reader keeps what arrived too early: a RequestReader for the next request (pipelining: `next_message`), a
-ResponseReader as `stray`, which belongs to no response. Errors raise HeadError or FramingError; the events before them
-were returned by earlier calls, or stand in `events` of the exception's reader.
+ResponseReader as `stray`, which belongs to no response. HeadError and FramingError end a direction: nothing of the data
+that raised them was returned, and nothing behind it can be trusted. A refused head stands in `partial_head`.
 """
 
 from enum import Enum
 from typing import Final
 
-from .framing import NO_BODY, UNTIL_CLOSE, Body, ChunkedBody, FramingError, request_body, response_body
+from .framing import NO_BODY, UNTIL_CLOSE, Body, request_body, response_body
 from .head import (
     HEAD_BYTES_MAX,
     HeadError,
@@ -24,8 +24,6 @@ from .head import (
     parse_request_head,
     parse_response_head,
 )
-
-__all__ = ["END", "ChunkedBody", "End", "FramingError", "HeadError", "RequestReader", "ResponseReader"]
 
 
 class End(Enum):
@@ -85,12 +83,15 @@ class RequestReader:
         return early
 
     def _feed_head(self, data: bytes) -> list[RequestEvent]:
-        buffer = (self._buffer + data).lstrip(b"\r\n") if self._buffer or data[:1] in (b"\r", b"\n") else data
-        end = head_end(buffer, max(0, len(self._buffer) - 3 if len(buffer) >= len(self._buffer) else 0))
-        if not 0 <= end <= HEAD_BYTES_MAX:
-            if len(buffer) > HEAD_BYTES_MAX:
-                self._buffer = buffer
-                raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes", 431)
+        known = len(self._buffer)
+        buffer = self._buffer + data if known else data
+        if buffer[:1] in (b"\r", b"\n"):  # RFC 9112 §2.2: empty lines before a request line are ignored
+            buffer, known = buffer.lstrip(b"\r\n"), 0
+        end = head_end(buffer, max(0, known - 3))
+        if end > HEAD_BYTES_MAX or (end < 0 and len(buffer) > HEAD_BYTES_MAX):
+            self._buffer = buffer[:HEAD_BYTES_MAX]
+            raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes", 431)
+        if end < 0:
             self._buffer = buffer
             return []
         self._buffer = buffer[:end]  # what a refused head looked like, for its recording

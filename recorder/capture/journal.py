@@ -1,0 +1,203 @@
+"""The journal: what the recorder has taken in and the ingest server has not yet stored, as append-only files.
+
+    journal_dir/lock                    held by the one recorder that uses the folder
+    journal_dir/<uuid>/<offset>.seg     segments of one journal; the name is the offset of the segment's first byte
+
+Each start of a recorder opens a journal of its own; journals left behind by earlier runs are closed (`recover`), shipped
+and deleted. A frame never lies across two segments, so a torn tail is found by reading the last segment alone. One
+thread appends, another reads and deletes; `end` is published only when the bytes are in the file.
+"""
+
+import errno
+import os
+import threading
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from traffic.capture.frames import FrameDecoder, FrameError, Kind, encode_frame
+
+SEGMENT_BYTES = 32 * 1024 * 1024
+_BUFFERS_MAX = 1024  # IOV_MAX on Linux and macOS
+
+
+class JournalLockedError(OSError):
+    """Another process uses the folder."""
+
+
+class JournalFolder:
+    """`journal_dir`: its lock and the journals in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = open(root / "lock", "ab")  # noqa: SIM115 held until close()
+        try:
+            _lock_file(self._lock)
+        except OSError as error:
+            self._lock.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise JournalLockedError(
+                f"{root} is in use by another recorder: stop that one, or set another capture.journal_dir"
+            ) from error
+
+    def left_behind(self) -> list["Journal"]:
+        """Journals of earlier runs, oldest first, not yet recovered."""
+        folders = [path for path in self.root.iterdir() if path.is_dir()]
+        return [Journal(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime_ns)]
+
+    def new(self) -> "Journal":
+        folder = self.root / str(uuid.uuid4())
+        folder.mkdir(mode=0o700)
+        return Journal(folder)
+
+    def close(self) -> None:
+        self._lock.close()
+
+
+class Journal:
+    """One journal. Offsets count its bytes from 0, over all segments."""
+
+    def __init__(self, folder: Path) -> None:
+        self.id = folder.name
+        self._folder = folder
+        self._segments = sorted(int(path.stem) for path in folder.glob("*.seg"))
+        self._file: BinaryIO | None = None
+        self._changed = threading.Condition()
+        self._end = self._file_end()
+        self.deleted_bytes = 0
+        self.is_closed = False
+
+    @property
+    def end(self) -> int:
+        return self._end
+
+    @property
+    def oldest(self) -> int:
+        """Offset of the oldest byte that is still there."""
+        return self._segments[0] if self._segments else self._end
+
+    @property
+    def bytes_on_disk(self) -> int:
+        return self._end - self.oldest
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """Write whole frames behind the end, all or nothing; raises OSError, and may then be called again."""
+        if self._file is None or self._end - self._segments[-1] >= SEGMENT_BYTES:
+            self._open_segment(self._end)
+        assert self._file is not None
+        self._file.seek(self._end - self._segments[-1])  # over what a failed append left
+        written = 0
+        for start in range(0, len(buffers), _BUFFERS_MAX):
+            written += _write_all(self._file, buffers[start : start + _BUFFERS_MAX])
+        with self._changed:
+            self._end += written
+            self._changed.notify_all()
+
+    def sync(self) -> None:
+        """Bring what was appended to the disk itself."""
+        if self._file is not None:
+            os.fsync(self._file.fileno())
+
+    def close(self, reason: str, at: int | None = None) -> None:
+        """Append the CLOSED frame, at offset `at` where the ingest server is ahead of a journal that lost its tail."""
+        if not self.is_closed:
+            if at is not None and at > self._end:
+                self._end = at
+                self._open_segment(at)
+            self.append(encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
+            self.is_closed = True
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self.wake()
+
+    def recover(self) -> None:
+        """Cut a torn tail off a journal that was left behind, and learn whether it was closed."""
+        if not self._segments:
+            return
+        start = self._segments[-1]
+        path = self._path(start)
+        decoder = FrameDecoder()
+        last_kind = 0
+        with path.open("rb") as file:
+            try:
+                while block := file.read(1 << 20):
+                    for frame in decoder.feed(block):
+                        last_kind = frame.kind
+            except FrameError:
+                pass  # a torn tail: what was written last, and not whole
+        os.truncate(path, decoder.consumed)
+        self._end = start + decoder.consumed
+        self.is_closed = last_kind == Kind.CLOSED
+
+    def wait_beyond(self, offset: int, timeout_s: float) -> int:
+        """Wait until there are bytes behind `offset`; returns how many there are, 0 after the timeout or a wake()."""
+        with self._changed:
+            if self._end <= offset:
+                self._changed.wait(timeout_s)
+            return max(0, self._end - offset)
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def open_at(self, offset: int) -> tuple[BinaryIO, int, int]:
+        """The segment file that holds `offset`, the position in it, and how many bytes it holds from there on."""
+        place = max(i for i, start in enumerate(self._segments) if start <= offset)
+        start = self._segments[place]
+        behind = self._segments[place + 1] if place + 1 < len(self._segments) else self._end
+        return self._path(start).open("rb"), offset - start, behind - offset
+
+    def delete_below(self, offset: int) -> None:
+        """Delete the segments that lie whole below `offset`, never the one being written."""
+        while len(self._segments) > 1 and self._segments[1] <= offset:
+            self._path(self._segments[0]).unlink(missing_ok=True)
+            self.deleted_bytes += self._segments[1] - self._segments[0]
+            del self._segments[0]
+
+    def delete(self) -> None:
+        """Remove the whole journal: everything in it is stored."""
+        for start in self._segments:
+            self._path(start).unlink(missing_ok=True)
+        self._folder.rmdir()
+        self.deleted_bytes += self.bytes_on_disk
+        self._segments = []
+
+    def _open_segment(self, offset: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        file = os.fdopen(os.open(self._path(offset), flags, 0o600), "wb", buffering=0)
+        if self._file is not None:
+            self._file.close()
+        self._file = file
+        if offset not in self._segments:
+            self._segments.append(offset)
+
+    def _path(self, start: int) -> Path:
+        return self._folder / f"{start:020d}.seg"
+
+    def _file_end(self) -> int:
+        return self._segments[-1] + self._path(self._segments[-1]).stat().st_size if self._segments else 0
+
+
+def _write_all(file: BinaryIO, buffers: Sequence[bytes]) -> int:
+    total = sum(map(len, buffers))
+    written = os.writev(file.fileno(), buffers) if hasattr(os, "writev") else 0
+    if written < total:  # a short write, or a system without writev
+        rest = memoryview(b"".join(buffers))[written:]
+        while rest:
+            rest = rest[file.write(rest) :]
+    return total
+
+
+def _lock_file(file: BinaryIO) -> None:
+    if os.name == "nt":
+        import msvcrt  # noqa: PLC0415 exists on Windows alone
+
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    else:
+        import fcntl  # noqa: PLC0415 exists on POSIX alone
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

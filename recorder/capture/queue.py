@@ -1,0 +1,202 @@
+"""The way of frames from the event loop into the journal, and of forwarded bytes past it.
+
+    durability    frames are written              forwarded bytes leave
+    batched       by a thread, each <= 5 ms or    at once
+                  256 KiB; a stalling disk never
+                  reaches the event loop
+    write_ahead   by the event loop, once per     once the frames are in the journal's file
+                  iteration
+
+Frames that the journal cannot take (disk full, I/O error) stay in the queue and are tried again: a failing disk is a
+queue that does not drain. `is_full` tells when no more should come: too many bytes in memory, or in the journal.
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from recorder.settings import Capture
+from traffic.capture.frames import HEADER, encode_frame
+
+from .journal import Journal
+
+FLUSH_INTERVAL_S = 0.005
+FLUSH_BYTES = 256 * 1024
+QUEUE_BYTES_MAX = 32 * 1024 * 1024
+RETRY_INTERVAL_S = 0.2
+FSYNC_INTERVAL_S = 1.0
+
+log = logging.getLogger(__name__)
+
+Frame = tuple[int, int, int, int, Sequence[bytes]]  # the arguments of encode_frame
+
+
+class Pausable(Protocol):
+    """A connection that can stop reading while the queue is full."""
+
+    def resume_after_full_queue(self) -> None: ...
+
+
+class FrameQueue:
+    def __init__(self, settings: Capture, journal: Journal, other_journals_bytes: Callable[[], int]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._journal = journal
+        self._other_journals_bytes = other_journals_bytes
+        self._writes_ahead = settings.durability == "write_ahead"
+        self._frames: list[Frame] = []
+        self._bytes = 0  # in _frames
+        self._handed_bytes = 0  # with the writer thread
+        self._timer: asyncio.Handle | None = None
+        self._deferred: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._waiting: list[Pausable] = []
+        self._synced_at = 0.0
+        self.failure: str | None = None  # why the journal takes nothing at the moment
+        self._batches: queue.SimpleQueue[list[Frame] | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._bytes + self._handed_bytes
+
+    @property
+    def is_full(self) -> bool:
+        waiting = self._bytes + self._handed_bytes
+        if waiting > QUEUE_BYTES_MAX:
+            return True
+        return waiting + self._journal.bytes_on_disk + self._other_journals_bytes() > self._settings.journal_bytes_max
+
+    @property
+    def blocks(self) -> bool:
+        """Whether connections must pause reading now."""
+        return self._settings.when_full == "block" and self.is_full
+
+    def put(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._bytes += HEADER.size + sum(map(len, frame[4]))
+        if self._timer is None:
+            if self._writes_ahead:
+                self._timer = self._loop.call_soon(self._write_now)
+            else:
+                self._timer = self._loop.call_later(FLUSH_INTERVAL_S, self._hand_over)
+        elif self._bytes >= FLUSH_BYTES and not self._writes_ahead:
+            self._timer.cancel()
+            self._hand_over()
+
+    def forward(self, action: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401 any call on a transport
+        """Do a transport's write, write_eof or close now, or once the frames put before it are in the journal."""
+        if self._writes_ahead and (self._frames or self._deferred):
+            self._deferred.append((action, args))
+        else:
+            action(*args)
+
+    def resume_later(self, connection: Pausable) -> None:
+        """Remember a connection that paused because of `blocks`."""
+        if not self._waiting:
+            self._loop.call_later(RETRY_INTERVAL_S, self._resume_waiting)
+        self._waiting.append(connection)
+
+    async def stop(self, deadline_s: float) -> int:
+        """Write what is left; returns how many frames could not be written in time."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._flush_deferred()
+        self._batches.put(self._frames)
+        left, self._frames = len(self._frames), []
+        self._batches.put(None)
+        await self._loop.run_in_executor(None, self._thread.join, deadline_s)
+        self._stopping.set()
+        return left if self._thread.is_alive() else 0
+
+    # --- batched: the writer thread
+
+    def _hand_over(self) -> None:
+        self._timer = None
+        self._handed_bytes += self._bytes
+        self._bytes = 0
+        self._batches.put(self._frames)
+        self._frames = []
+
+    def _run(self) -> None:
+        while (frames := self._batches.get()) is not None:
+            if not frames:
+                continue
+            buffers = [buffer for frame in frames for buffer in encode_frame(*frame)]
+            self._append_until_done(buffers)
+            self._sync_if_due()
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
+                self._loop.call_soon_threadsafe(self._written, sum(map(len, buffers)))
+
+    def _append_until_done(self, buffers: list[bytes]) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._journal.append(buffers)
+            except OSError as error:
+                self._note_failure(error)
+                self._stopping.wait(RETRY_INTERVAL_S)
+            else:
+                self.failure = None
+                return
+
+    def _written(self, count: int) -> None:
+        self._handed_bytes -= count
+        self._resume_waiting()
+
+    # --- write_ahead: the event loop
+
+    def _write_now(self) -> None:
+        self._timer = None
+        frames, self._frames = self._frames, []
+        try:
+            self._journal.append([buffer for frame in frames for buffer in encode_frame(*frame)])
+        except OSError as error:
+            self._note_failure(error)
+            self._frames = frames
+            self._timer = self._loop.call_later(RETRY_INTERVAL_S, self._write_now)
+        else:
+            self.failure = None
+            self._bytes = 0
+            self._batches.put([])
+            self._sync_if_due()
+            self._resume_waiting()
+        self._flush_deferred()
+
+    def _flush_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, []
+        for action, args in deferred:
+            try:
+                action(*args)
+            except (OSError, RuntimeError):  # that transport is gone; the others' bytes go on
+                log.debug("a connection was closed before its bytes left", exc_info=True)
+
+    # --- both
+
+    def _note_failure(self, error: OSError) -> None:
+        if self.failure is None:
+            log.error("the journal cannot be written: %s; recordings wait in memory and are tried again", error)
+        self.failure = str(error)
+
+    def _sync_if_due(self) -> None:
+        if self._settings.fsync == "interval" and time.monotonic() - self._synced_at >= FSYNC_INTERVAL_S:
+            try:
+                self._journal.sync()
+            except OSError as error:
+                self._note_failure(error)
+            self._synced_at = time.monotonic()
+
+    def _resume_waiting(self) -> None:
+        if not self._waiting:
+            return
+        if self.is_full:
+            self._loop.call_later(RETRY_INTERVAL_S, self._resume_waiting)
+            return
+        waiting, self._waiting = self._waiting, []
+        for connection in waiting:
+            connection.resume_after_full_queue()

@@ -1,0 +1,156 @@
+"""Ships journals to the ingest server, in one thread: from the acknowledged offset on, forever, at least once.
+
+    PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest offset held
+    200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
+    409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
+    anything else, or no answer             try again, with jittered backoff of at most 2 s
+
+The bytes go from the file to the socket by sendfile where the system can. Journals left behind by earlier runs come
+first.
+"""
+
+import http.client
+import json
+import logging
+import random
+import threading
+import time
+from urllib.parse import urlsplit
+
+from .journal import Journal
+
+BATCH_BYTES = 8 * 1024 * 1024
+INTERVAL_S = 0.02  # between batches, so that small exchanges share one
+BACKOFF_S_MAX = 2.0
+REPLY_TIMEOUT_S = 30.0
+IDLE_WAIT_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Shipper:
+    def __init__(self, server_url: str, live: Journal, left_behind: list[Journal]) -> None:
+        parts = urlsplit(server_url)
+        self._server_url = server_url
+        self._is_tls = parts.scheme == "https"
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or (443 if self._is_tls else 80)
+        self._base = parts.path.rstrip("/")
+        self._live = live
+        self._left_behind = left_behind
+        self._connection: http.client.HTTPConnection | None = None
+        self._stop_at: float | None = None
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+        self.last_contact: float | None = None  # time.monotonic()
+        self.failure: str | None = None  # why the link does not work at the moment
+        self.waiting_journals = left_behind  # each leaves when it is stored
+
+    @property
+    def left_behind_bytes(self) -> int:
+        return sum(journal.bytes_on_disk for journal in self.waiting_journals)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, deadline_s: float) -> None:
+        """Ship what is there, for at most `deadline_s` and only while the server answers; blocks."""
+        self._stop_at = time.monotonic() + deadline_s
+        self._wake.set()
+        self._live.wake()
+        self._thread.join()
+
+    def _run(self) -> None:
+        for journal in list(self._left_behind):
+            try:
+                journal.recover()
+                if not journal.is_closed and journal.bytes_on_disk:
+                    journal.close("recorder_crash")
+                if self._ship(journal):
+                    journal.delete()
+                    self.waiting_journals.remove(journal)
+            except OSError as error:
+                log.error("the journal %s of an earlier run cannot be shipped: %s", journal.id, error)
+        if self._ship(self._live):
+            self._live.delete()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _ship(self, journal: Journal) -> bool:
+        """Until a closed journal is stored (True), or it is time to stop (False)."""
+        offset, stored, backoff_s = journal.oldest, -1, 0.05
+        while True:
+            available = journal.wait_beyond(offset, 0.0 if self._stop_at else IDLE_WAIT_S)
+            if journal.is_closed and stored >= journal.end:
+                return True
+            if self._is_late() or (self._stop_at and self.failure):
+                return False
+            if not available and stored >= offset:
+                continue
+            try:
+                status, reply = self._put(journal, offset, available)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._note_failure(f"{type(error).__name__}: {error}")
+                backoff_s = self._back_off(backoff_s)
+                continue
+            if status not in (200, 409):
+                self._note_failure(f"it answered {status}: {reply.decode('utf-8', 'replace').strip()}")
+                backoff_s = self._back_off(backoff_s)
+                continue
+            offset, stored = self._take_reply(journal, reply)
+            self.failure, backoff_s = None, 0.05
+            self._wake.wait(INTERVAL_S)
+
+    def _take_reply(self, journal: Journal, reply: bytes) -> tuple[int, int]:
+        answer = json.loads(reply)
+        following, stored = int(answer["next"]), int(answer["stored"])
+        if following > journal.end:  # this journal lost its tail after the server had it
+            journal.is_closed = False
+            journal.close("recorder_crash", at=following)
+        journal.delete_below(stored)
+        return max(following, journal.oldest), stored
+
+    def _put(self, journal: Journal, offset: int, available: int) -> tuple[int, bytes]:
+        connection = self._connection or self._connect()
+        self._connection = None  # it comes back when the exchange on it is whole
+        try:
+            count = 0
+            file = None
+            if available:
+                file, position, held = journal.open_at(offset)
+                count = min(available, held, BATCH_BYTES)
+            connection.putrequest("PUT", f"{self._base}/v1/journals/{journal.id}/{offset}", skip_accept_encoding=True)
+            connection.putheader("Content-Length", str(count))
+            connection.putheader("Content-Type", "application/octet-stream")
+            connection.putheader("X-Journal-Oldest", str(journal.oldest))
+            connection.endheaders()
+            if file is not None:
+                with file:
+                    connection.sock.sendfile(file, position, count)
+            response = connection.getresponse()
+            reply = response.read()
+        except BaseException:
+            connection.close()
+            raise
+        if response.will_close:
+            connection.close()
+        else:
+            self._connection = connection
+        self.last_contact = time.monotonic()
+        return response.status, reply
+
+    def _connect(self) -> http.client.HTTPConnection:
+        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
+        return kind(self._host, self._port, timeout=REPLY_TIMEOUT_S)
+
+    def _note_failure(self, problem: str) -> None:
+        if self.failure is None:
+            log.warning("the ingest server at %s takes no recordings (%s); they wait in the journal", self._server_url, problem)
+        self.failure = problem
+
+    def _back_off(self, backoff_s: float) -> float:
+        self._wake.wait(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 jitter is no secret
+        return min(backoff_s * 2, BACKOFF_S_MAX)
+
+    def _is_late(self) -> bool:
+        return self._stop_at is not None and time.monotonic() >= self._stop_at

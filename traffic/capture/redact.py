@@ -1,0 +1,139 @@
+"""Replaces secrets in heads and URLs before they are recorded, by `[secret:<8 hex digits of a keyed hash>]`.
+
+The same secret gives the same placeholder, so that recordings can be grouped by credential without holding it. What
+counts as one: the values of SECRET_FIELDS, keys inside Sec-WebSocket-Protocol, values of SECRET_PARAMETERS in any URL's
+query, and passwords in URLs. An authorization scheme (`Bearer`) stays readable. Works on any bytes, malformed heads
+included. Called by the recorder's tap and by the ingest server's door.
+"""
+
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote_to_bytes
+
+from .events import Redaction
+
+Side = Literal["request", "response"]
+
+SECRET_FIELDS = frozenset(
+    [
+        b"authorization",
+        b"proxy-authorization",
+        b"x-api-key",
+        b"api-key",
+        b"x-goog-api-key",
+        b"x-recorder-key",
+        b"cookie",
+        b"set-cookie",
+    ]
+)
+SECRET_PARAMETERS = frozenset([b"key", b"api_key", b"api-key", b"access_token", b"token"])
+_URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link"])
+
+_SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
+_PROTOCOL_KEY = re.compile(rb"(?i)([^,\s]*(?:api-?key|token|bearer|auth(?:orization)?)[.=_-]|(?=sk-))([^,\s]+)")
+_USERINFO = re.compile(rb"(//)([^/?#@\s]+)(@)")
+_LINE_END = re.compile(rb"(\r\n|\r|\n)")
+_PARAMETER = re.compile(rb"([?&;])([^=&;#?\s]+)=([^&;#\s>\"]*)")
+
+
+def load_redaction_key(folder: Path) -> bytes:
+    """The hash key in `folder`/redaction.key, made there (0600) by whoever comes first."""
+    path = folder / "redaction.key"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = folder / f"redaction.key.{secrets.token_hex(4)}"
+    if not path.exists():
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(fresh, path)  # never replaces the key that another process has just made
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_bytes()
+
+
+class Redactor:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def placeholder(self, secret: bytes) -> bytes:
+        return b"[secret:%b]" % hmac.digest(self._key, secret, "sha256")[:4].hex().encode()
+
+    def head(self, raw: bytes, side: Side) -> tuple[bytes, list[Redaction]]:
+        """A head, malformed or not, as it may be recorded, and what was replaced in it."""
+        parts = _LINE_END.split(raw)  # lines at even places, their ends at odd ones
+        lines = parts[::2]
+        found = self.lines(lines, side)
+        if not found:
+            return raw, found
+        parts[::2] = lines
+        return b"".join(parts), found
+
+    def lines(self, lines: list[bytes], side: Side) -> list[Redaction]:
+        """Replace secrets in the lines of a head, the start line first, in place; the lines carry no line ends."""
+        found: list[Redaction] = []
+        if b"?" in lines[0] or b"@" in lines[0]:
+            lines[0] = self._in_url(lines[0], side, found)
+        name = b""
+        for place in range(1, len(lines)):
+            line = lines[place]
+            if line[:1] in (b" ", b"\t"):  # a folded line continues the field above it
+                if name in SECRET_FIELDS:
+                    lines[place] = self._value(b" ", line, f"{side}.header.{name.decode('latin-1')}", found)
+                continue
+            before, colon, value = line.partition(b":")
+            name = before.strip().lower()
+            if name in SECRET_FIELDS:
+                lines[place] = self._value(before + colon, value, f"{side}.header.{name.decode('latin-1')}", found)
+            elif name in _URL_FIELDS:
+                lines[place] = self._in_url(line, side, found)
+            elif name == b"sec-websocket-protocol":
+                lines[place] = before + colon + self._in_protocols(value, side, found)
+        return found
+
+    def url(self, text: str, side: Side) -> tuple[str, list[Redaction]]:
+        """A URL or target as it may be shown."""
+        if "?" not in text and "@" not in text:
+            return text, []
+        found: list[Redaction] = []
+        return self._in_url(text.encode("latin-1", "replace"), side, found).decode("latin-1"), found
+
+    def _value(self, before: bytes, value: bytes, where: str, found: list[Redaction]) -> bytes:
+        secret = value.strip(b" \t")
+        if not secret:
+            return before + value
+        match = _SCHEME.fullmatch(secret)
+        assert match is not None
+        mark = self.placeholder(match[2])
+        found.append(Redaction(where, mark.decode()))
+        leading = value[: len(value) - len(value.lstrip(b" \t"))]
+        return before + leading + (match[1] or b"") + mark
+
+    def _in_protocols(self, value: bytes, side: Side, found: list[Redaction]) -> bytes:
+        def replace(match: re.Match[bytes]) -> bytes:
+            mark = self.placeholder(match[2])
+            found.append(Redaction(f"{side}.header.sec-websocket-protocol", mark.decode()))
+            return match[1] + mark
+
+        return _PROTOCOL_KEY.sub(replace, value)
+
+    def _in_url(self, text: bytes, side: Side, found: list[Redaction]) -> bytes:
+        def replace_userinfo(match: re.Match[bytes]) -> bytes:
+            mark = self.placeholder(match[2])
+            found.append(Redaction(f"{side}.url.userinfo", mark.decode()))
+            return match[1] + mark + match[3]
+
+        def replace_parameter(match: re.Match[bytes]) -> bytes:
+            name = unquote_to_bytes(match[2]).lower()
+            if name not in SECRET_PARAMETERS or not match[3]:
+                return match[0]
+            mark = self.placeholder(unquote_to_bytes(match[3]))
+            found.append(Redaction(f"{side}.query.{name.decode('latin-1')}", mark.decode()))
+            return match[1] + match[2] + b"=" + mark
+
+        return _PARAMETER.sub(replace_parameter, _USERINFO.sub(replace_userinfo, text))
