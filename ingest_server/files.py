@@ -1,0 +1,149 @@
+"""The files under `log_dir`: names them, makes them, never overwrites one of another exchange.
+
+Layout: the recordings in `log_dir` itself (flat) or in a folder per UTC day (daily); the server's own state in
+`log_dir/.ingest`. Files are 0600, folders 0700. Single-threaded; every OSError is the caller's. Paths are text: making
+Path objects would cost as much as a system call.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from traffic.capture import names
+
+Data = bytes | bytearray | memoryview
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_EMPTY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_EXTEND = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_APPEND = _EXTEND | os.O_APPEND
+_READ_BYTES = 1024 * 1024
+
+
+class _Owner(msgspec.Struct):
+    id: str
+
+
+_owner = msgspec.json.Decoder(_Owner).decode
+
+
+class Files:
+    def __init__(self, log_dir: Path, *, daily: bool) -> None:
+        self.root = f"{log_dir}{os.sep}"
+        self.state = f"{self.root}.ingest{os.sep}"
+        self._daily = daily
+        self._day = ""  # the last folder known to exist
+
+    def prepare(self) -> None:
+        """Make the folders that are missing."""
+        self._day = ""
+        for folder in (self.root, self.state, f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
+            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
+
+    def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
+        """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
+        for stem in self._stems(started_ns, exchange_id):
+            path = self.root + stem
+            try:
+                write_new(path + names.REQUEST, request)
+                write_new(path + names.RESPONSE, response)
+                return stem, True
+            except FileExistsError:
+                if not self._owns(path, exchange_id):
+                    continue
+            write_over(path + names.REQUEST, request)
+            write_over(path + names.RESPONSE, response)
+            return stem, False
+        raise FileExistsError(f"every name for exchange {exchange_id} in {self.root} is taken")
+
+    def describe(self, stem: str, metadata: bytes, *, fresh: bool) -> None:
+        """Write the metadata file; replaces an older one of the same exchange in one step where not `fresh`."""
+        path = self.root + stem + names.METADATA
+        if fresh:
+            write_new(path, metadata)
+            return
+        temporary = f"{self.state}metadata.tmp"
+        write_over(temporary, metadata)
+        os.replace(temporary, path)  # noqa: PTH105
+
+    def _stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:
+        folder = ""
+        if self._daily:
+            day = names.day(started_ns)
+            folder = day + os.sep
+            if day != self._day:
+                os.makedirs(self.root + day, mode=0o700, exist_ok=True)  # noqa: PTH103
+                self._day = day
+        yield folder + names.stem(started_ns, names.short_id(exchange_id))
+        for digits in names.other_digits(exchange_id):
+            yield folder + names.stem(started_ns, digits)
+
+    def _owns(self, path: str, exchange_id: str) -> bool:
+        """Whether files under that name are leftovers of this exchange, or of one that never got its metadata."""
+        try:
+            return _owner(read(path + names.METADATA)).id == exchange_id
+        except (FileNotFoundError, msgspec.DecodeError):
+            return True
+
+
+def write_new(path: str, data: Data) -> None:
+    """Raises FileExistsError rather than touch an existing file."""
+    _write_and_close(os.open(path, _CREATE, 0o600), data)
+
+
+def write_over(path: str, data: Data) -> None:
+    _write_and_close(os.open(path, _EMPTY, 0o600), data)
+
+
+def append(path: str, data: Data) -> None:
+    _write_and_close(os.open(path, _APPEND, 0o600), data)
+
+
+def write_at(path: str, offset: int, data: Data) -> None:
+    """Put `data` at `offset`, whatever stood there; the file is made if missing."""
+    descriptor = os.open(path, _EXTEND, 0o600)
+    if offset:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+    _write_and_close(descriptor, data)
+
+
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read()
+
+
+def read_in_blocks(path: str, end: int) -> Iterator[bytes]:
+    """The first `end` bytes of a file, or what there is of them."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        while end > 0 and (block := file.read(min(_READ_BYTES, end))):
+            end -= len(block)
+            yield block
+
+
+def cut(path: str, end: int) -> int:
+    """Drop what stands behind `end`; returns the size then, which is less than `end` where bytes are missing."""
+    try:
+        size = os.stat(path).st_size  # noqa: PTH116
+    except FileNotFoundError:
+        return 0
+    if size > end:
+        os.truncate(path, end)
+        return end
+    return size
+
+
+def remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108
+
+
+def _write_and_close(descriptor: int, data: Data) -> None:
+    try:
+        written = os.write(descriptor, data)
+        while written < len(data):  # only a full disk or a huge block gets here
+            written += os.write(descriptor, memoryview(data)[written:])
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,188 @@
+"""One recorder's journal as the server sees it: how far it has come, and the exchanges open in it.
+
+`next` is where the next bytes belong; everything below `stored` is in the files and may be deleted by the recorder. The
+state file `.ingest/journals/<journal>` holds `stored`: a restarted server goes on from there, and applying the frames
+between again changes nothing that is already in the files. Called by the store.
+"""
+
+import contextlib
+import os
+import time
+
+import msgspec
+
+from ingest_server import files, gaps
+from ingest_server.exchange import Exchange, restore
+from ingest_server.gaps import GapLine
+from ingest_server.sidecar import Kept, encode_record
+from ingest_server.tally import Tally
+from traffic.capture import events, names
+from traffic.capture.events import ExchangeError, Finished
+from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
+
+SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
+
+_CLOSED = {
+    "shutdown": "the recorder was stopped before the exchange ended",
+    "recorder_crash": "the recorder ended without being stopped",
+}
+
+
+class Journal:
+    def __init__(self, name: str, where: files.Files, tally: Tally) -> None:
+        self.name = name
+        self._files = where
+        self._tally = tally
+        self._state = f"{where.state}journals{os.sep}{name}"
+        self._gaps_path = f"{where.root}gaps.ndjson"
+        self.stored, self.closed = _read_state(self._state)
+        self.next = self.stored
+        self.exchanges: dict[int, Exchange] = {}
+        self.dirty: dict[int, Exchange] = {}  # open, with something to flush
+        self._large: dict[int, Exchange] = {}  # of those, the ones that hold much
+        self._ended: list[Exchange] = []  # to be written by settle
+        self._leftover: list[str] = []  # sidecars of no more use once `stored` has moved
+        self._gaps: list[GapLine] = []
+        self._gap_position = gaps.last_position(self._gaps_path, name)
+        self._unknown: dict[int, int] = {}  # number -> bytes dropped, because the exchange's start was lost
+
+    def restore(self, numbers: list[int]) -> None:
+        """Take up the exchanges that were open at the last flush."""
+        for number in numbers:
+            exchange = restore(self._files, number, self._kept_path(number), self.stored)
+            if exchange is not None:
+                self.exchanges[number] = exchange
+                self._tally.open_exchanges += 1
+
+    def skip(self, oldest: int) -> None:
+        """The recorder no longer has what lies before `oldest`."""
+        self._gap(oldest, events.Gap(0, 0, 0, oldest - self.next, "store_lost"))
+        self.next = oldest
+
+    def take(self, blocks: list[bytes]) -> None:
+        """Apply all whole frames; raises FrameError at an invalid one, with `next` at its position."""
+        decoder = FrameDecoder()
+        decoder.consumed = self.next
+        try:
+            for block in blocks:
+                for frame in decoder.feed(block):
+                    self._apply(frame, decoder.consumed)
+                    self.next = decoder.consumed
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise FrameError(self.next, f"its payload is malformed: {error}") from error
+
+    def _apply(self, frame: Frame, position: int) -> None:
+        kind, number, offset, at_us, payload = frame
+        if kind in (Kind.RESPONSE, Kind.REQUEST):
+            exchange = self.exchanges.get(number)
+            if exchange is None:
+                self._unknown[number] = self._unknown.get(number, 0) + len(payload)
+                return
+            side = exchange.response if kind == Kind.RESPONSE else exchange.request
+            side.take(offset, at_us, payload)
+            self.dirty[number] = exchange
+            if side.end - side.saved > SIDE_BYTES_MAX:
+                self._large[number] = exchange
+        elif kind == Kind.STARTED:
+            self._start(number, payload)
+        elif kind == Kind.FINISHED:
+            self._finish(number, events.decode_finished(payload), position)
+        elif kind == Kind.GAP:
+            self._gap(position, events.decode_gap(payload))
+        elif kind == Kind.CLOSED:
+            self._close(str(payload, "utf-8"), position)
+
+    def _start(self, number: int, payload: memoryview) -> None:
+        started = events.decode_started(payload)
+        if not names.is_uuid(started.id) or not 0 <= started.started_ns <= names.STARTED_NS_MAX:
+            raise FrameError(self.next, f"exchange {number} has no valid id or start")
+        if number in self.exchanges:
+            return  # applied again after a crash: the sidecar knows it
+        exchange = Exchange(number, started)
+        self.exchanges[number] = exchange
+        self.dirty[number] = exchange
+        self._tally.open_exchanges += 1
+        self._tally.tell_started(started)
+
+    def _finish(self, number: int, finished: Finished, position: int) -> None:
+        exchange = self.exchanges.get(number)
+        if exchange is None:
+            size = self._unknown.pop(number, 0)
+            self._gap(position, events.Gap(number, number, 1, size, "start_lost"))
+            return
+        exchange.finish(finished)
+        self._end(exchange)
+
+    def _end(self, exchange: Exchange) -> None:
+        del self.exchanges[exchange.number]
+        self.dirty.pop(exchange.number, None)
+        self._large.pop(exchange.number, None)
+        self._ended.append(exchange)
+
+    def _gap(self, position: int, gap: events.Gap) -> None:
+        if position <= self._gap_position:
+            return  # noted before a crash
+        at = names.iso(time.time_ns())
+        self._gaps.append(
+            GapLine(at, self.name, position, gap.first_number, gap.last_number, gap.exchanges, gap.bytes, gap.reason)
+        )
+
+    def _close(self, reason: str, position: int) -> None:
+        error = ExchangeError(reason, "capture", "recorder", _CLOSED.get(reason, "the recorder closed its journal"))
+        for exchange in list(self.exchanges.values()):
+            exchange.error = error
+            self._end(exchange)
+        if self._unknown:
+            lost = events.Gap(
+                min(self._unknown), max(self._unknown), len(self._unknown), sum(self._unknown.values()), "start_lost"
+            )
+            self._unknown = {}
+            self._gap(position, lost)
+        self.closed = True
+
+    def settle(self) -> None:
+        """Write the files of the exchanges that have ended, and what open ones hold where it is much."""
+        ended, self._ended = self._ended, []
+        for exchange in ended:
+            facts = exchange.conclude(self._files)
+            if exchange.kept is not None:
+                files.append(exchange.kept, encode_record(Kept.ENDED, self.next, b""))
+                self._leftover.append(exchange.kept)
+            self._tally.open_exchanges -= 1
+            self._tally.tell_finished(facts)
+        for exchange in self._large.values():
+            exchange.write_out(self._files)
+        self._large.clear()
+
+    def flush(self) -> None:
+        """Bring everything taken so far into the files and move `stored` up to `next`. After settle."""
+        for number, exchange in self.dirty.items():
+            exchange.write_out(self._files)
+            exchange.keep(self._kept_path(number))
+        self.dirty.clear()
+        if self._gaps:
+            self._write_gaps()
+        if self.stored != self.next:
+            files.write_at(self._state, 0, b"%020d %s\n" % (self.next, b"closed" if self.closed else b"open  "))
+            self.stored = self.next
+        for path in self._leftover:
+            files.remove(path)
+        self._leftover.clear()
+
+    def _write_gaps(self) -> None:
+        gaps.append(self._gaps_path, self._gaps)
+        self._gap_position = self._gaps[-1].position
+        self._tally.gaps += len(self._gaps)
+        self._tally.lost_exchanges += sum(gap.exchanges for gap in self._gaps)
+        self._tally.lost_bytes += sum(gap.bytes for gap in self._gaps)
+        self._gaps = []
+
+    def _kept_path(self, number: int) -> str:
+        return f"{self._files.state}open{os.sep}{self.name}-{number}"
+
+
+def _read_state(path: str) -> tuple[int, bool]:
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        stored, _, word = files.read(path).partition(b" ")
+        return int(stored), word.startswith(b"closed")
+    return 0, False

@@ -1,0 +1,116 @@
+"""The store: puts journals' frames into files. Synchronous and single-threaded: the writer thread alone calls it.
+
+apply() takes bytes into memory; settle() writes what is due, in this order, so that a crash at any point loses and
+doubles nothing: bytes and metadata, then sidecars of what stays open, then the gaps, then each journal's `stored`
+offset. Exchanges that have ended are written at once; open ones each FLUSH_S, or when much is in memory.
+
+After an OSError (disk full) the caller answers for it and calls reset(): everything in memory is dropped and taken up
+again from what is stored, as after a crash: one path for both.
+"""
+
+import os
+import time
+from typing import NamedTuple
+
+from ingest_server import files
+from ingest_server.files import Files
+from ingest_server.journal import Journal
+from ingest_server.settings import IngestSettings
+from ingest_server.tally import Tally
+
+FLUSH_S = 0.5
+TAKEN_BYTES_MAX = 32 * 1024 * 1024  # taken since the last flush: bounds what all exchanges together hold
+TOMBSTONE_S = 7 * 24 * 3600  # how long a closed journal is remembered
+
+
+class OffsetMismatchError(Exception):
+    """The bytes do not continue the journal; it continues at `next`."""
+
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(f"journal {journal.name} continues at {journal.next}")
+        self.next = journal.next
+        self.stored = journal.stored
+
+
+class Applied(NamedTuple):
+    """How far a journal was taken by one call; `journal.stored` goes on moving."""
+
+    next: int
+    journal: Journal
+
+
+class Store:
+    def __init__(self, settings: IngestSettings, tally: Tally | None = None) -> None:
+        self.tally = tally or Tally()
+        self.files = Files(settings.log_dir, daily=settings.layout == "daily")
+        self._journals: dict[str, Journal] = {}
+        self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
+        self._taken_bytes = 0
+        self._flush_at_s = 0.0  # 0: nothing waits for a flush
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything in memory; what the disk holds counts."""
+        self._journals = {}
+        self._taken_bytes = 0
+        self._flush_at_s = 0.0
+        self.tally.open_exchanges = 0
+        self.files.prepare()
+        self._waiting = {}
+        for name in os.listdir(f"{self.files.state}open"):  # noqa: PTH208
+            journal, _, number = name.rpartition("-")
+            if number.isdigit():
+                self._waiting.setdefault(journal, []).append(int(number))
+        self.forget_ended(time.time() - TOMBSTONE_S)
+
+    def forget_ended(self, before_s: float) -> None:
+        """Remove what tells of journals closed, and of exchanges that came through the door, before that moment."""
+        for folder in ("journals", "door"):
+            for entry in list(os.scandir(self.files.state + folder)):
+                if entry.stat().st_mtime < before_s and (folder == "door" or b"closed" in files.read(entry.path)):
+                    files.remove(entry.path)
+
+    def apply(self, name: str, offset: int, blocks: list[bytes], oldest: int | None = None) -> Applied:
+        """Take bytes of a journal that begin at `offset`; `oldest`: the first offset that the recorder still has.
+
+        Raises OffsetMismatchError, or FrameError where the bytes are no frames. The journal's `stored`
+        moves with settle().
+        """
+        journal = self._journals.get(name) or self._open(name)
+        if offset > journal.next and offset == oldest:
+            journal.skip(oldest)
+        if offset != journal.next:
+            raise OffsetMismatchError(journal)
+        self._taken_bytes += sum(map(len, blocks))
+        journal.take(blocks)
+        return Applied(journal.next, journal)
+
+    def settle(self, *, flush: bool = False) -> None:
+        """Write what is due. `flush`: everything."""
+        dirty = 0
+        for journal in self._journals.values():
+            journal.settle()
+            dirty += len(journal.dirty)
+        now_s = time.monotonic()
+        if dirty and not self._flush_at_s:
+            self._flush_at_s = now_s + FLUSH_S
+        if flush or not dirty or self._taken_bytes > TAKEN_BYTES_MAX or now_s >= self._flush_at_s:
+            self._flush()
+
+    def _flush(self) -> None:
+        for journal in list(self._journals.values()):
+            journal.flush()
+            if journal.closed:
+                del self._journals[journal.name]  # its state file answers a repetition
+        self._taken_bytes = 0
+        self._flush_at_s = 0.0
+
+    def due_in_s(self) -> float | None:
+        """When settle() has something to do without being fed; None: nothing waits."""
+        return max(0.0, self._flush_at_s - time.monotonic()) if self._flush_at_s else None
+
+    def _open(self, name: str) -> Journal:
+        journal = Journal(name, self.files, self.tally)
+        journal.restore(self._waiting.pop(name, []))
+        self._journals[name] = journal
+        return journal

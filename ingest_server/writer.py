@@ -1,0 +1,111 @@
+"""The one writer thread: everything that touches the recordings runs here, in batches.
+
+The event loop hands it pieces of work and awaits their results, which come after the batch's files are written, in one
+call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Started and stopped by
+the server.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ingest_server.store import OffsetMismatchError, Store
+from ingest_server.tally import Event
+from traffic.capture.frames import FrameError
+
+PIECE_BYTES_MAX = 1024 * 1024
+WAITING_MAX = 64
+
+T = TypeVar("T")
+_Work = Callable[[], object]
+_Job = tuple[_Work, "asyncio.Future[object]"]
+_Reply = tuple["asyncio.Future[object]", object, Exception | None]
+
+log = logging.getLogger(__name__)
+
+
+class Writer:
+    def __init__(self, store: Store, publish: Callable[[list[Event]], None]) -> None:
+        """`publish` is called in the event loop with what the store tells."""
+        self._store = store
+        self._publish = publish
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(WAITING_MAX)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._sound = True  # False: memory and disk may differ, start again from the disk
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do `work` in the thread; returns or raises what it does, or the OSError that kept the batch from the disk."""
+        async with self._room:
+            future: asyncio.Future[T] = self._loop.create_future()
+            self._jobs.put((work, future))  # type: ignore[arg-type] # the queue does not know T
+            return await future
+
+    async def stop(self) -> None:
+        """Do what waits, write everything, end the thread."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            jobs = self._next_jobs()
+            running = None not in jobs
+            replies = self._do([job for job in jobs if job is not None], last=not running)
+            events = self._store.tally.take_events()
+            if replies or events:
+                self._loop.call_soon_threadsafe(self._deliver, replies, events)
+
+    def _next_jobs(self) -> list[_Job | None]:
+        """All that waits, at least one; [] when a flush is due first."""
+        try:
+            jobs = [self._jobs.get(timeout=self._store.due_in_s())]
+        except queue.Empty:
+            return []
+        while not self._jobs.empty() and len(jobs) < WAITING_MAX:
+            jobs.append(self._jobs.get())
+        return jobs
+
+    def _do(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
+        try:
+            if not self._sound:
+                self._store.reset()
+                self._sound = True
+            replies = [self._try(work, future) for work, future in jobs]
+            self._store.settle(flush=last)
+            return replies
+        except Exception as error:  # noqa: BLE001 (whatever it is, the thread goes on and the recorder sends again)
+            self._note(error)
+            return [(future, None, error) for _, future in jobs]
+
+    def _try(self, work: _Work, future: "asyncio.Future[object]") -> _Reply:
+        try:
+            return future, work(), None
+        except (OffsetMismatchError, FrameError) as error:
+            return future, None, error
+
+    def _note(self, error: Exception) -> None:
+        self._sound = False
+        self._store.tally.write_errors += 1
+        if isinstance(error, OSError):
+            log.warning("recordings cannot be written: %s", error)
+        else:
+            log.error("the writer failed: it goes on from what is stored", exc_info=error)
+
+    def _deliver(self, replies: list[_Reply], events: list[Event]) -> None:
+        for future, result, error in replies:
+            if future.done():  # its request was cancelled
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if events:
+            self._publish(events)

@@ -1,0 +1,172 @@
+"""The metadata file of an exchange: its schema, version 1, and how it is made from what the recorder told.
+
+`metadata.schema.json` beside this module is the same schema for other programs; docs/format.md explains the fields.
+Fields may be added, at the end of their object; none changes its meaning. Pure: the ingest server calls it and writes.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from traffic.capture import names
+from traffic.capture.events import ExchangeError, Finished, Started
+from traffic.http1.head import HeadError, head_end, parse_request_head, parse_response_head
+
+SCHEMA = 1
+ARRIVALS_MAX = 65_536
+HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
+
+Headers = list[tuple[str, str]]  # latin-1
+Arrivals = list[tuple[int, int]]  # (offset in the stored file, microseconds since the start)
+
+
+class Durations(msgspec.Struct, frozen=True):
+    """Milliseconds, to the microsecond, by the monotonic clock; None: not reached, or not known."""
+
+    connect: float | None
+    first_byte: float | None
+    total: float | None
+
+
+class ErrorFields(msgspec.Struct, frozen=True):
+    name: str
+    phase: str
+    by: str
+    detail: str
+
+
+class ReceivedFields(msgspec.Struct, frozen=True):
+    request_line: str
+    host: str | None
+    removed: list[tuple[str, str]]
+
+
+class RedactionFields(msgspec.Struct, frozen=True):
+    where: str
+    placeholder: str
+
+
+class RequestFields(msgspec.Struct, frozen=True):
+    headers: Headers
+    bytes: int
+    sha256: str | None  # None while the exchange runs
+    arrivals: list[tuple[int, float]]
+
+
+class ResponseFields(msgspec.Struct, frozen=True):
+    status: int | None
+    headers: Headers
+    bytes: int
+    sha256: str | None
+    arrivals: list[tuple[int, float]]
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    schema: int
+    id: str
+    route: str | None
+    pattern: str | None
+    method: str
+    url: str
+    upstream_url: str | None
+    client: str
+    started_at: str
+    completed: bool
+    error: ErrorFields | None
+    answered_by: str | None
+    durations_ms: Durations
+    received: ReceivedFields
+    request: RequestFields
+    response: ResponseFields
+    redactions: list[RedactionFields]
+
+
+class Stored(msgspec.Struct, array_like=True):
+    """What is known of one of the two `.bin` files. `status` is the response's."""
+
+    headers: Headers
+    status: int | None
+    bytes: int
+    sha256: str | None
+    arrivals: Arrivals
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Metadata).decode
+
+
+def build(
+    started: Started, finished: Finished | None, error: ExchangeError | None, request: Stored, response: Stored
+) -> Metadata:
+    """The metadata of an exchange that runs (no `finished`, no `error`) or has ended; `error` outranks `finished`."""
+    return Metadata(
+        schema=SCHEMA,
+        id=started.id,
+        route=started.route,
+        pattern=started.pattern,
+        method=started.method,
+        url=started.url,
+        upstream_url=started.upstream_url,
+        client=started.client,
+        started_at=names.iso(started.started_ns),
+        completed=error is None and finished is not None and finished.completed,
+        error=ErrorFields(error.name, error.phase, error.by, error.detail) if error else None,
+        answered_by=finished.answered_by if finished else None,
+        durations_ms=durations(finished),
+        received=ReceivedFields(started.received.request_line, started.received.host, started.received.removed),
+        request=RequestFields(request.headers, request.bytes, request.sha256, _in_ms(request.arrivals)),
+        response=ResponseFields(
+            response.status, response.headers, response.bytes, response.sha256, _in_ms(response.arrivals)
+        ),
+        redactions=[RedactionFields(each.where, each.placeholder) for each in finished.redactions] if finished else [],
+    )
+
+
+def thin(arrivals: Arrivals) -> None:
+    """Keep a list within ARRIVALS_MAX: every second pair of its older half goes, until it is; the newest stay exact."""
+    while len(arrivals) > ARRIVALS_MAX:
+        del arrivals[1 : len(arrivals) // 2 : 2]
+
+
+def request_headers(data: bytes) -> Headers | None:
+    """The header lines of a stored request; [] where its head is no HTTP, None where it is not all there."""
+    end = head_end(data)
+    if end < 0:
+        return None
+    try:
+        return _text(parse_request_head(data[:end]).fields)
+    except HeadError:
+        return []
+
+
+def response_status(data: bytes) -> tuple[int | None, Headers] | None:
+    """Status and header lines of a stored response's final head, behind any 1xx (101 is final); None: not all there."""
+    start = 0
+    while (end := head_end(data, start)) >= 0:
+        try:
+            head = parse_response_head(data[start:end])
+        except HeadError:
+            return None, []
+        if head.status >= 200 or head.status == 101:
+            return head.status, _text(head.fields)
+        start = end
+    return None
+
+
+def _text(fields: Sequence[tuple[bytes, bytes]]) -> Headers:
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+
+
+def _in_ms(arrivals: Arrivals) -> list[tuple[int, float]]:
+    return [(offset, at_us / 1000) for offset, at_us in arrivals]
+
+
+def durations(finished: Finished | None) -> Durations:
+    if finished is None:
+        return Durations(None, None, None)
+    connect, first_byte = finished.connect_us, finished.first_byte_us
+    return Durations(
+        None if connect is None else connect / 1000,
+        None if first_byte is None else first_byte / 1000,
+        finished.total_us / 1000,
+    )

@@ -1,0 +1,59 @@
+"""Names of the files of an exchange: `<ts>_<id>_request.bin`, `_response.bin`, `_metadata.json`.
+
+`ts` is the exchange's start in UTC, as in `2026-09-13_02-11-09.123`; `id` is eight hex digits of its UUID: the first
+eight, as the console line shows them, or, where that name belongs to another exchange, eight others.
+Called by the ingest server, which alone creates such files, and by what looks for them.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+
+REQUEST = "_request.bin"
+RESPONSE = "_response.bin"
+METADATA = "_metadata.json"
+
+STARTED_NS_MAX = 253_402_300_799_999_999_999  # the last nanosecond of the year 9999
+
+_is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID as this project writes it: 36 characters, lower case."""
+    return _is_uuid(text) is not None
+
+
+def short_id(exchange_id: str) -> str:
+    """The eight digits that console lines and file names show."""
+    return exchange_id[:8]
+
+
+def stem(started_ns: int, digits: str) -> str:
+    """What the names of one exchange's files have in common; `started_ns` counts from the epoch, UTC."""
+    second, nanos = divmod(started_ns, 1_000_000_000)
+    return f"{_second(second)}.{nanos // 1_000_000:03d}_{digits}"
+
+
+def other_digits(exchange_id: str) -> Iterator[str]:
+    """What to take instead of the first eight digits, best first."""
+    digits = exchange_id.replace("-", "")
+    for start in (8, 16, 24, *range(1, 24)):
+        yield digits[start : start + 8]
+
+
+def day(started_ns: int) -> str:
+    """The folder of an exchange under the layout `daily`."""
+    return _second(started_ns // 1_000_000_000)[:10]
+
+
+def iso(at_ns: int) -> str:
+    """A moment as metadata shows it: `2026-09-13T02:11:09.123456Z`."""
+    second, nanos = divmod(at_ns, 1_000_000_000)
+    date, _, clock = _second(second).partition("_")
+    return f"{date}T{clock.replace('-', ':')}.{nanos // 1000:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(second))
