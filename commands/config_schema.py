@@ -1,0 +1,110 @@
+"""What the configuration file may hold: keys, types and defaults.
+
+The models validate the text that commands/config_yaml.py read, and nothing else: the settings that the servers run on
+are the frozen dataclasses that commands/config_file.py builds from them. A key without a value counts as not given.
+docs/configuration.md lists every key here with its default; a test compares.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+
+from commands.config_values import (
+    check_host,
+    check_own_path,
+    check_proxy_url,
+    check_redact,
+    check_route_name,
+    check_upstream_url,
+    parse_bytes,
+    parse_port_range,
+)
+
+Text = Annotated[str, Field(min_length=1)]
+Host = Annotated[str, AfterValidator(check_host)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+UpstreamUrl = Annotated[str, AfterValidator(check_upstream_url)]
+PortRange = Annotated[range, PlainValidator(parse_port_range)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+RouteName = Annotated[str, AfterValidator(check_route_name)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
+
+
+class ServerSection(Section):
+    host: Host = "localhost"
+    port: Port = 5601
+    not_found: Annotated[str, AfterValidator(check_own_path)] = "/404/"
+    dynamic_ports: tuple[PortRange, ...] = ()
+    via: bool = False
+    grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
+
+
+class LoggingSection(Section):
+    console: bool = True
+    format: Literal["text", "json"] = "text"
+    server_url: UpstreamUrl = "http://localhost:8080"
+    default: bool = True
+
+
+class IngestSection(Section):
+    host: Host = "localhost"
+    port: Port = 8080
+    log_dir: Text = "logs"
+    layout: Literal["flat", "daily"] = "flat"
+
+
+class CaptureSection(Section):
+    redact: Annotated[Literal["default"] | list[str], PlainValidator(check_redact)] = "default"
+    journal_dir: Text = ".journal"
+    journal_bytes_max: Bytes = 2 * 1024**3
+    when_full: Literal["drop", "block"] = "drop"
+    durability: Literal["batched", "write_ahead"] = "batched"
+    fsync: Literal["off", "interval"] = "off"
+    on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
+
+
+class TimeoutsSection(Section):
+    connect_s: Seconds = 10.0
+    idle_s: Seconds = 600.0
+
+
+class HttpClientSection(Section):
+    proxy_url: Annotated[str, AfterValidator(check_proxy_url)] | None = None
+    proxy_from_environment: bool = False
+
+
+class RouteTimeoutsSection(Section):
+    connect_s: Seconds | None = None  # None: what the top level says
+    idle_s: Seconds | None = None
+
+
+class RouteSection(Section):
+    pattern: Text
+    destination: UpstreamUrl
+    logging: bool | None = None  # None: logging.default
+    verify_ssl: bool | None = None  # None: what the top level says
+    timeouts: RouteTimeoutsSection = RouteTimeoutsSection()
+    preserve_host: bool = False
+    on_client_disconnect: Literal["abort", "drain"] = "abort"
+
+
+class Config(Section):
+    server: ServerSection = ServerSection()
+    logging: LoggingSection = LoggingSection()
+    ingest: IngestSection = IngestSection()
+    capture: CaptureSection = CaptureSection()
+    verify_ssl: bool = True
+    timeouts: TimeoutsSection = TimeoutsSection()
+    http_client: HttpClientSection = HttpClientSection()
+    routes: dict[RouteName, RouteSection] = {}

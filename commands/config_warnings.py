@@ -1,0 +1,51 @@
+"""Likely mistakes in a configuration that is valid. Called by commands/config_file.py."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from commands.config_schema import Config, RouteSection
+from commands.config_yaml import Finding
+from commands.own_ports import host_and_port, is_local
+
+# Where each provider's own documentation puts its OpenAI-compatible API. Providers that answer with and without such a
+# path (api.deepseek.com), or whose clients add it themselves (api.anthropic.com), are not here.
+_API_PATHS = {
+    "api.cerebras.ai": "/v1",
+    "api.deepinfra.com": "/v1/openai",
+    "api.fireworks.ai": "/inference/v1",
+    "api.groq.com": "/openai/v1",
+    "api.mistral.ai": "/v1",
+    "api.openai.com": "/v1",
+    "api.together.xyz": "/v1",
+    "api.x.ai": "/v1",
+    "integrate.api.nvidia.com": "/v1",
+    "openrouter.ai": "/api/v1",
+}
+
+
+def find_likely_mistakes(config: Config) -> Iterator[Finding]:
+    if not config.routes and not config.server.dynamic_ports:
+        yield ("routes",), "there are none: every request is answered with 404"
+    if not config.verify_ssl:
+        yield ("verify_ssl",), "certificates of upstreams are not checked"
+    host, port = host_and_port(config.logging.server_url)
+    if is_local(host) and config.ingest.port not in (0, port):
+        text = f"recordings are sent to port {port} of this machine, but ingest.port is {config.ingest.port}"
+        yield ("logging", "server_url"), text
+    for name, route in config.routes.items():
+        for key, text in _route_mistakes(route):
+            yield ("routes", name, key), text
+
+
+def _route_mistakes(route: RouteSection) -> Iterator[tuple[str, str]]:
+    if not route.pattern.endswith(("/", "/{$}")):
+        yield "pattern", f"without a trailing slash it matches no path below it; {route.pattern}/ would"
+    if route.verify_ssl is False:
+        yield "verify_ssl", "this upstream's certificate is not checked"
+    parts = urlsplit(route.destination)
+    api_path = _API_PATHS.get(parts.hostname or "", "")
+    path = parts.path.rstrip("/")
+    strips_a_prefix = not route.pattern.endswith("/") or route.pattern.partition("/")[2] != ""
+    if strips_a_prefix and path != api_path and api_path.startswith(path):
+        url = f"{parts.scheme}://{parts.netloc}{api_path}/"
+        yield "destination", f"the API of {parts.hostname} is below {api_path}, which is missing here; {url} has it"
