@@ -1,0 +1,48 @@
+"""JSON: 1 KB POSTs over 64 connections in a closed loop, driven by wrk. Called by the rounds."""
+
+import json
+from pathlib import Path
+
+from bench.peers import running, warm_up
+from bench.plan import CONNECTIONS, Figures, Plan
+from bench.processes import LOAD_CORE, started
+from bench.recordings import await_drained
+
+_SCRIPT = Path(__file__).with_name("post.lua")
+
+
+def measure(peer_name: str, plan: Plan, folder: Path) -> Figures:
+    """Requests/s, CPU µs per exchange of each part until everything is on disk, and the count of what was recorded."""
+    with running(peer_name, folder) as peer:
+        warm_up(peer)
+        before = peer.cpu_s()
+        load = _run_wrk(f"{peer.base_url}/v1/chat/completions", plan.json_s, folder / "wrk.out")
+        answered = load["answered"]
+        figures = {
+            "requests_per_s": answered / load["seconds"],
+            "p50_ms": load["p50_ms"],
+            "p99_ms": load["p99_ms"],
+            "errors": load["errors"],
+            "answered": answered,
+        }
+        if peer.log_dir:
+            served = peer.served() - 1  # the warm-up is no part of the load
+            recordings = await_drained(peer.log_dir, served + 1)
+            complete = recordings.complete - 1
+            figures |= {
+                "served": served,
+                "complete": complete,
+                "incomplete": recordings.incomplete + len(recordings.open_names),
+                "lost": max(served - (recordings.total - 1), answered - complete, 0),
+            }
+        for part, used_s in peer.cpu_s().items():
+            figures[f"{part}_cpu_us"] = (used_s - before[part]) / answered * 1e6
+        return figures
+
+
+def _run_wrk(url: str, seconds: float, output: Path) -> Figures:
+    argv: list[str | Path] = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", _SCRIPT, url]
+    with started(argv, LOAD_CORE, output) as wrk:
+        wrk.wait(seconds + 30)
+    figures: Figures = json.loads(output.read_text().strip().rpartition("\n")[2])
+    return figures

@@ -1,0 +1,173 @@
+"""Writes the results as Markdown: the targets first, then a table per case, what was checked, machine and versions.
+
+Called by `__main__`. Each figure is the median of the rounds, with the range behind it.
+"""
+
+from bench.plan import CONNECTIONS, Plan
+from bench.results import Results
+from bench.targets import RESOLUTION_MS, added_ms, recorder_cpu_us, targets
+
+_PEERS = ("direct", "nginx", "recorder")
+_CASE_TITLES = {
+    "json": "JSON",
+    "sse200": "SSE 200 streams",
+    "sse1000": "SSE 1000 streams",
+    "body_down": "1 GiB down",
+    "body_up": "1 GiB up",
+}
+
+_METHOD = f"""\
+## How it was measured
+Each measurement starts its peer and the upstream fresh, in a temporary folder, on loopback. The peer (recorder and
+ingest server together, or nginx) has core 0; load generator, upstream and harness have core 1. Peers are interleaved,
+their order rotated each round. Figures are medians of the rounds, ranges in parentheses.
+
+- **direct**: the load generator talks to the upstream. **nginx**: a reverse proxy with one worker, keep-alive to the
+  upstream, no logs, `proxy_buffering off`, its default buffer sizes; it captures nothing: the floor. **recorder**:
+  `python cli.py ingest` and `python cli.py proxy` with their defaults: every file and metadata file is written,
+  secrets are redacted, the console is on with its standard output going to a file.
+- JSON: wrk, {CONNECTIONS} connections, closed loop, POSTs of 1 KB with an API key, answers of 1 KB. CPU is user and
+  system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
+  the exchanges that wrk counted.
+- SSE: each stream has an event each 50 ms, in a chunk of its own, beginning at a random point of the interval. Each
+  event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
+  direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
+  Memory per stream is the growth of the resident set from idle (after one exchange) to the end of the window.
+- Body: one transfer; its time ends when the client has the last byte. Memory is the peak of the resident set less that
+  before the transfer. CPU counts until the last byte is stored. The stored file is compared with what was sent.
+- Start: from the spawn to the first connection accepted; the byte-code cache is warm.
+"""
+
+
+def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, list[str]]) -> str:
+    parts = ["# Benchmark results", "", *_target_table(results), ""]
+    if left_out or results.failures:
+        parts += ["## Left out or failed", *(f"- {text}" for text in left_out + results.failures), ""]
+    for section in (_json_table, _sse_table, _body_table, _start_line, _checks_table):
+        if lines := section(results):
+            parts += [*lines, ""]
+    parts += [_METHOD]
+    rounds = f"{plan.rounds} rounds; JSON {plan.json_s:g} s, SSE {plan.sse_s:g} s, bodies of {plan.body_bytes:,} bytes"
+    for title, lines in {"Run": [rounds], **about}.items():
+        parts += [f"## {title}", *(f"- {line}" for line in lines), ""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _target_table(results: Results) -> list[str]:
+    lines = ["| to reach | measured | must | aim | |", "|---|---|---|---|---|"]
+    for target in targets(results):
+        cells = (target.name, target.shown(), target.limit(target.must), target.limit(target.aim), target.verdict())
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _json_table(results: Results) -> list[str]:
+    lines = [
+        "## JSON, 1 KB POST, 64 connections",
+        "| | requests/s | p50 / p99 ms | CPU µs per exchange: proxy | ingest | sum | x nginx |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    floor = results.median("json", "nginx", "nginx_cpu_us")
+    for peer in _peers(results, "json"):
+        sum_us = recorder_cpu_us(results) if peer == "recorder" else results.median("json", peer, f"{peer}_cpu_us")
+        cells = (
+            peer,
+            _cell(results, "json", peer, "requests_per_s"),
+            f"{_cell(results, 'json', peer, 'p50_ms')} / {_cell(results, 'json', peer, 'p99_ms')}",
+            _cell(results, "json", peer, f"{peer}_cpu_us"),
+            _cell(results, "json", peer, "ingest_cpu_us"),
+            _number(sum_us),
+            _number(sum_us / floor if sum_us and floor else None),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 3 else []
+
+
+def _sse_table(results: Results) -> list[str]:
+    lines = [
+        "## SSE, an event each 50 ms",
+        "| | p50 ms | p99 ms | max ms | added p50 / p99 | CPU %: proxy | ingest | KB per stream | events seen |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for case in ("sse200", "sse1000"):
+        for peer in _peers(results, case):
+            added = (_number(added_ms(results, case, peer, figure)) for figure in ("p50_ms", "p99_ms"))
+            seen = results.median(case, peer, "events_seen_share")
+            cells = (
+                f"{case.removeprefix('sse')} streams, {peer}",
+                *(_cell(results, case, peer, figure) for figure in ("p50_ms", "p99_ms", "max_ms")),
+                "-" if peer == "direct" else " / ".join(added),
+                _cell(results, case, peer, f"{peer}_cpu_percent"),
+                _cell(results, case, peer, "ingest_cpu_percent"),
+                _cell(results, case, peer, f"{peer}_kib_per_stream"),
+                "-" if seen is None else f"{seen:.1%}",
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 3 else []
+
+
+def _body_table(results: Results) -> list[str]:
+    lines = [
+        "## 1 GiB body",
+        "| | MB/s | growth MiB: proxy | ingest | CPU s per GiB: proxy | ingest |",
+        "|---|---|---|---|---|---|",
+    ]
+    for case in ("body_down", "body_up"):
+        for peer in _peers(results, case):
+            figures = (
+                "mb_per_s",
+                f"{peer}_growth_mib",
+                "ingest_growth_mib",
+                f"{peer}_cpu_s_per_gib",
+                "ingest_cpu_s_per_gib",
+            )
+            cells = (
+                f"{case.removeprefix('body_')}, {peer}",
+                *(_cell(results, case, peer, figure) for figure in figures),
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines if len(lines) > 3 else []
+
+
+def _start_line(results: Results) -> list[str]:
+    values = results.values("start", "recorder", "start_s")
+    if not values:
+        return []
+    return ["## Start", f"{_cell(results, 'start', 'recorder', 'start_s')} s to listening, {len(values)} starts"]
+
+
+def _checks_table(results: Results) -> list[str]:
+    """Incomplete records of the JSON case are the connections that wrk cut at its end: at most one each."""
+    lines = [
+        "## Everything sent was recorded (recorder, all rounds)",
+        "| | answered to the client | complete records | incomplete records | lost | damaged files | client errors |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for case, title in _CASE_TITLES.items():
+        if "recorder" not in _peers(results, case):
+            continue
+        figures = ("answered", "complete", "incomplete", "lost", "damaged", "errors")
+        totals = (results.total(case, "recorder", figure) for figure in figures)
+        lines.append(f"| {title} | {' | '.join(f'{total:,}' for total in totals)} |")
+    return lines if len(lines) > 3 else []
+
+
+def _peers(results: Results, case: str) -> list[str]:
+    return [peer for peer in _PEERS if results.samples.get((case, peer))]
+
+
+def _cell(results: Results, case: str, peer: str, figure: str) -> str:
+    """Median and range, or a dash."""
+    values = results.values(case, peer, figure)
+    if not values:
+        return "-"
+    middle = _number(results.median(case, peer, figure))
+    return middle if len(values) == 1 else f"{middle} ({_number(min(values))}-{_number(max(values))})"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

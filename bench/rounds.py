@@ -1,0 +1,61 @@
+"""Runs the cases: round after round, the order of the peers rotated each time, each in a fresh folder.
+
+Called by `__main__`; the report reads the results.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import case_body, case_json, case_sse, case_start
+from bench.plan import Figures, Plan
+from bench.processes import BenchError
+from bench.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    name: str
+    measure: Callable[[str, Plan, Path], Figures]
+    peers: tuple[str, ...] = ("direct", "nginx", "recorder")
+    many_files: bool = False  # deleting them at once slows the next creates on ext4: they stay until the end
+
+
+CASES = (
+    Case("json", case_json.measure, many_files=True),
+    Case("sse200", case_sse.measure_200),
+    Case("sse1000", case_sse.measure_1000),
+    Case("body_down", case_body.measure_down),
+    Case("body_up", case_body.measure_up),
+    Case("start", case_start.measure, peers=("recorder",)),
+)
+
+
+def run(cases: Sequence[Case], peers: Sequence[str], plan: Plan, folder: Path) -> Results:
+    results = Results()
+    for case in cases:
+        order = [peer for peer in case.peers if peer in peers]
+        for number in range(plan.starts if case.name == "start" else plan.rounds):
+            shift = number % max(len(order), 1)
+            for peer in order[shift:] + order[:shift]:
+                _measure(case, peer, plan, folder / f"{case.name}-{number}-{peer}", results)
+    return results
+
+
+def _measure(case: Case, peer: str, plan: Plan, folder: Path, results: Results) -> None:
+    folder.mkdir()
+    os.sync()  # what earlier measurements left to write shall not slow this one
+    try:
+        figures = case.measure(peer, plan, folder)
+    except BenchError as error:
+        results.failures.append(f"{case.name}, {peer}: {error}")
+        print(f"{case.name:8} {peer:9} failed: {error}", file=sys.stderr, flush=True)
+    else:
+        results.samples[case.name, peer].append(figures)
+        shown = "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())
+        print(f"{case.name:8} {peer:9} {shown}", file=sys.stderr, flush=True)
+    if not case.many_files:
+        shutil.rmtree(folder)
