@@ -115,6 +115,12 @@ def read(path: str) -> bytes:
         return file.read()
 
 
+def read_head(path: str, size: int) -> bytes:
+    """At most the first `size` bytes."""
+    with open(path, "rb") as file:  # noqa: PTH123
+        return file.read(size)
+
+
 def read_in_blocks(path: str, end: int) -> Iterator[bytes]:
     """The first `end` bytes of a file, or what there is of them."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
