@@ -104,10 +104,13 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str]) -> Conf
         raise ConfigError([f"{source.name}:{error.line}: {error}"]) from None
     config, invalid = validate(document.value)
     proxy, proxy_findings = read_outbound_proxy(config.http_client, environ, _listening(config))
-    findings = [*document.findings, *_new(invalid, document.findings), *find_loops(config), *proxy_findings]
-    errors = _messages(findings, document, source.name)
     settings = _Settings(config, document, source)
-    recorder = settings.recorder(proxy)
+    recorder, ingest = settings.recorder(proxy), settings.ingest()
+    findings = [*document.findings, *_new(invalid, document.findings), *find_loops(config), *proxy_findings]
+    if ingest.key_dir.resolve().is_relative_to(ingest.log_dir.resolve()):
+        text = "must be outside ingest.log_dir: it holds the key behind redacted secrets"
+        findings.append((("capture", "journal_dir"), text))
+    errors = _messages(findings, document, source.name)
     try:
         build_table(replace(recorder, port=0, forbidden_ports=frozenset()))  # find_loops saw to the own ports
     except RoutingError as error:
@@ -115,7 +118,7 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str]) -> Conf
     if errors:
         raise ConfigError(errors)
     warnings = _messages(find_likely_mistakes(config), document, source.name)
-    return Configuration(recorder, settings.ingest(), source.path, hints + warnings)
+    return Configuration(recorder, ingest, source.path, hints + warnings)
 
 
 def _new(findings: list[Finding], known: list[Finding]) -> list[Finding]:

@@ -1,0 +1,78 @@
+"""`recorder check`: what the configuration would do, without doing it. Touches no folder and opens no socket."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from commands.config_file import BUILT_IN, Configuration
+from commands.config_option import config_option, load_or_exit
+from recorder.settings import OutboundProxy, RecorderSettings
+
+
+@click.command("check")
+@config_option
+def check_command(config_path: Path | None) -> None:
+    """Read the configuration and print what it would do.
+
+    Exits 2 with every error at once, each with its line.
+    """
+    for line in describe(load_or_exit(config_path)):
+        click.echo(line)
+
+
+def describe(configuration: Configuration) -> Iterator[str]:
+    recorder, ingest = configuration.recorder, configuration.ingest
+    capture = recorder.capture
+    yield f"config      {configuration.path or BUILT_IN}"
+    yield f"recorder    listens on {_url(recorder.host, recorder.port)}"
+    yield f"ingest      listens on {_url(ingest.host, ingest.port)}"
+    yield f"recordings  go to {capture.server_url}, which stores them in {ingest.log_dir} ({ingest.layout})"
+    yield f"journal     {capture.journal_dir}, at most {_size(capture.journal_bytes_max)}, then {capture.when_full}"
+    yield f"secrets     {'are redacted' if capture.redact else 'are recorded as they are'}"
+    if recorder.proxy != OutboundProxy():
+        yield f"proxies     {_proxies(recorder.proxy)}"
+    yield "routes"
+    yield from _routes(recorder)
+
+
+def _routes(recorder: RecorderSettings) -> Iterator[str]:
+    rows = [(route.pattern, f"{route.destination} {_mark(route.log)}") for route in recorder.routes]
+    if recorder.dynamic_ports:
+        ports = ", ".join(
+            f"{ports[0]}-{ports[-1]}" if len(ports) > 1 else str(ports[0]) for ports in recorder.dynamic_ports
+        )
+        rows.append(("/proxy/<port>/", f"http://127.0.0.1:<port>/ for port {ports} {_mark(recorder.log_unmatched)}"))
+    rows.append(("anything else", f"404 {_mark(recorder.log_unmatched)}"))
+    width = max(len(pattern) for pattern, _ in rows)
+    for pattern, target in rows:
+        yield f"  {pattern:{width}} -> {target}"
+
+
+def _mark(log: bool) -> str:
+    return "[log]" if log else "[no-log]"
+
+
+def _url(host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port or '<a free port>'}"
+
+
+def _size(count: int) -> str:
+    """Exact, in the largest unit that divides it."""
+    for power, unit in ((4, "TiB"), (3, "GiB"), (2, "MiB"), (1, "KiB")):
+        if count % 1024**power == 0:
+            return f"{count // 1024**power}{unit}"
+    return f"{count} bytes"
+
+
+def _proxies(proxy: OutboundProxy) -> str:
+    """Without user and password."""
+    used = [("http", proxy.http_url), ("https", proxy.https_url)]
+    parts = [f"{kind}:// through {_without_userinfo(url)}" for kind, url in used if url]
+    return ", ".join(parts) + (f", except {proxy.no_proxy}" if proxy.no_proxy else "")
+
+
+def _without_userinfo(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
