@@ -52,6 +52,23 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of what a client or an upstream can make grow."""
+
+    connections: int = 20_000  # of clients
+    upstream_connections: int = 10_000  # open, per origin
+    idle_upstream_connections: int = 256  # kept for reuse, per origin
+    upstream_keep_alive_s: float = 15.0  # an unused upstream connection is closed after it
+    client_idle_s: float = 600.0  # a client connection without a request is closed after it
+    head_read_s: float = 30.0  # from a head's first byte to its last
+    linger_s: float = 2.0  # a refused request's body is read and thrown away for so long
+    drain_bytes: int = 1024 * 1024  # of a body that goes nowhere because the recorder itself answered
+    abandoned_bytes: int = 64 * 1024 * 1024  # read on after a client left, under on_client_disconnect: drain
+    early_bytes: int = 64 * 1024  # taken from a client before its upstream connection stands
+    replay_bytes: int = 64 * 1024  # of an idempotent request, kept to send it again on a fresh connection
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderSettings:
     host: str = "localhost"
     port: int = 5601  # 0: a free one
@@ -65,4 +82,5 @@ class RecorderSettings:
     proxy: OutboundProxy = OutboundProxy()
     console: Console = Console()
     capture: Capture = field(default_factory=Capture)
+    limits: Limits = Limits()
     grace_s: float = 30.0  # running exchanges may finish within it after SIGTERM

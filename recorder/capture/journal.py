@@ -43,9 +43,9 @@ class JournalFolder:
                 f"{root} is in use by another recorder: stop that one, or set another capture.journal_dir"
             ) from error
 
-    def left_behind(self) -> list["Journal"]:
+    def left_behind(self, live: "Journal") -> list["Journal"]:
         """Journals of earlier runs, oldest first, not yet recovered."""
-        folders = [path for path in self.root.iterdir() if path.is_dir()]
+        folders = [path for path in self.root.iterdir() if path.is_dir() and path.name != live.id]
         return [Journal(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime_ns)]
 
     def new(self) -> "Journal":

@@ -79,6 +79,7 @@ class Shipper:
     def _ship(self, journal: Journal) -> bool:
         """Until a closed journal is stored (True), or it is time to stop (False)."""
         offset, stored, backoff_s = journal.oldest, -1, 0.05
+        is_agreed = False  # a PUT without body asks where to go on, so that no large body is sent in vain
         while True:
             available = journal.wait_beyond(offset, 0.0 if self._stop_at else IDLE_WAIT_S)
             if journal.is_closed and stored >= journal.end:
@@ -88,9 +89,10 @@ class Shipper:
             if not available and stored >= offset:
                 continue
             try:
-                status, reply = self._put(journal, offset, available)
+                status, reply = self._put(journal, offset, available if is_agreed else 0)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self._note_failure(f"{type(error).__name__}: {error}")
+                is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
             if status not in (200, 409):
@@ -98,7 +100,7 @@ class Shipper:
                 backoff_s = self._back_off(backoff_s)
                 continue
             offset, stored = self._take_reply(journal, reply)
-            self.failure, backoff_s = None, 0.05
+            self.failure, backoff_s, is_agreed = None, 0.05, True
             self._wake.wait(INTERVAL_S)
 
     def _take_reply(self, journal: Journal, reply: bytes) -> tuple[int, int]:

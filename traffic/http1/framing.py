@@ -63,8 +63,8 @@ class UntilCloseBody:
 
 
 class ChunkedBody:
-    """`in_trailer` turns true behind the last chunk's size line; `trailer_at` is the index in the data of the latest feed
-    from which on its bytes belong to the trailer section (0 for a feed that began inside it).
+    """`in_trailer` turns true behind the last chunk's size line; `trailer_at` tells how many of the bytes that the latest
+    feed took lie before the trailer section (0 for a feed that began inside it).
     """
 
     __slots__ = ("_line", "_line_of_data_end", "_remaining", "_trailer_bytes", "done", "in_trailer", "trailer_at")
@@ -97,10 +97,10 @@ class ChunkedBody:
                 self._line = line
             else:
                 self._line = b""
-                self._take_line(line, position)
+                self._take_line(line, position - start)
         return position
 
-    def _take_line(self, line: bytes, behind: int) -> None:
+    def _take_line(self, line: bytes, taken: int) -> None:
         if self._line_of_data_end:
             if line != b"\r\n":
                 raise FramingError("chunk data is not followed by CRLF")
@@ -118,7 +118,7 @@ class ChunkedBody:
             self._line_of_data_end = self._remaining > 0
             if not self._remaining:
                 self.in_trailer = True
-                self.trailer_at = behind
+                self.trailer_at = taken
 
     def _check_line_start(self, line: bytes) -> None:
         """Refuse what no continuation could make valid, before it is passed on."""

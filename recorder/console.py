@@ -1,0 +1,176 @@
+"""Live console lines on stdout: one when an exchange starts, one when it ends. A thread formats and writes them.
+
+    2025-09-13 02:11:09 [092d0424] POST /lmstudio/v1/models -> http://127.0.0.1:1234/v1/models [log]
+    2025-09-13 02:11:10 [092d0424] 200 1.24s 18.3 kB (first byte 310 ms)
+
+Times are local. Control characters from clients are escaped. On a terminal rich colours the lines; elsewhere they are
+plain. A stdout that takes nothing costs lines (counted), never an exchange.
+"""
+
+import asyncio
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from recorder.settings import Console
+
+FLUSH_INTERVAL_S = 0.02
+BATCHES_MAX = 1_000
+
+_STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class StartedLine:
+    at_s: float  # wall clock
+    id: str
+    method: str
+    path: str  # with its query, secrets redacted
+    upstream_url: str | None
+    is_recorded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedLine:
+    at_s: float
+    id: str
+    status: int | None
+    duration_us: int
+    first_byte_us: int | None
+    response_bytes: int
+    error: str | None
+
+
+Line = StartedLine | FinishedLine
+
+
+class ConsoleWriter:
+    def __init__(self, settings: Console, stream: TextIO | None = None) -> None:
+        self._is_on = settings.enabled
+        self._stream = stream or sys.stdout
+        self._pending: list[Line | str] = []
+        self._batches: queue.Queue[list[Line | str] | None] = queue.Queue(BATCHES_MAX)
+        self._format = _json_line if settings.format == "json" else text_line
+        self._paint = _painter(self._stream) if settings.format == "text" else None
+        self._thread = threading.Thread(target=self._run, name="console", daemon=True)
+        self.lost_lines = 0
+        if self._is_on:
+            self._loop = asyncio.get_running_loop()
+            self._thread.start()
+
+    def show(self, line: Line) -> None:
+        if self._is_on:
+            if not self._pending:
+                self._loop.call_later(FLUSH_INTERVAL_S, self._hand_over)
+            self._pending.append(line)
+
+    def stop(self, last_line: str) -> None:
+        """Write what is pending and `last_line`; waits for at most two seconds."""
+        if self._is_on:
+            self._pending.append(last_line)
+            self._hand_over()
+            try:
+                self._batches.put(None, timeout=1.0)
+            except queue.Full:
+                return
+            self._thread.join(1.0)
+
+    def _hand_over(self) -> None:
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        try:
+            self._batches.put_nowait(pending)
+        except queue.Full:
+            self.lost_lines += len(pending)
+
+    def _run(self) -> None:
+        try:
+            while (batch := self._batches.get()) is not None:
+                lines = [line if isinstance(line, str) else self._format(line) for line in batch]
+                if self._paint is not None:
+                    lines = [self._paint(line) for line in lines]
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+        except (OSError, ValueError):  # stdout is gone; the recorder goes on without a console
+            while self._batches.get() is not None:
+                pass
+
+
+def text_line(line: Line) -> str:
+    start = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.at_s))} [{line.id}]"
+    if isinstance(line, StartedLine):
+        mark = "log" if line.is_recorded else "no-log"
+        return f"{start} {_plain(line.method)} {_plain(line.path)} -> {_plain(line.upstream_url or 'NOT_FOUND')} [{mark}]"
+    first_byte = "" if line.first_byte_us is None else f" (first byte {_duration(line.first_byte_us)})"
+    error = "" if line.error is None else f" {line.error}"
+    status = line.status if line.status is not None else "-"
+    return f"{start} {status} {line.duration_us / 1e6:.2f}s {size(line.response_bytes)}{first_byte}{error}"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people read it, in powers of 1000."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1000:.1f} TB"
+
+
+def _duration(microseconds: int) -> str:
+    return f"{microseconds / 1000:.0f} ms" if microseconds < 10_000_000 else f"{microseconds / 1e6:.1f} s"
+
+
+def _plain(text: str) -> str:
+    """Text from a client without a byte that a terminal would act on."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+
+
+def _json_line(line: Line) -> str:
+    fields: dict[str, Any] = {"event": "started" if isinstance(line, StartedLine) else "finished"}
+    fields["time"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(line.at_s)) + f".{int(line.at_s * 1000) % 1000:03d}Z"
+    fields["id"] = line.id
+    if isinstance(line, StartedLine):
+        fields |= {"method": line.method, "path": line.path, "upstream_url": line.upstream_url, "log": line.is_recorded}
+    else:
+        first_byte_ms = None if line.first_byte_us is None else line.first_byte_us / 1000
+        fields |= {
+            "status": line.status,
+            "duration_ms": line.duration_us / 1000,
+            "first_byte_ms": first_byte_ms,
+            "response_bytes": line.response_bytes,
+            "error": line.error,
+        }
+    return json.dumps(fields)
+
+
+def _painter(stream: TextIO) -> Any:  # noqa: ANN401 None, or a function from a line to a coloured line
+    if not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+        return None
+    from rich.console import Console as RichConsole  # noqa: PLC0415 costs 50 ms, for terminals alone
+    from rich.text import Text  # noqa: PLC0415
+
+    console = RichConsole(file=stream, force_terminal=True, soft_wrap=True, highlight=False)
+
+    def paint(line: str) -> str:
+        text = Text(line, no_wrap=True)
+        text.highlight_regex(r"^\S+ \S+", "dim")
+        text.highlight_regex(r"\[[0-9a-f]{8}\]", "bold cyan")
+        text.highlight_regex(r"-> .*", "dim")
+        if len(words := line.split(" ", 4)) > 3 and words[3][:1] in _STYLES and words[3].isdigit():
+            text.highlight_regex(rf"(?<=\] ){words[3]}", _STYLES[words[3][0]])
+        with console.capture() as captured:
+            console.print(text, end="")
+        return captured.get()
+
+    return paint

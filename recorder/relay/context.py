@@ -1,0 +1,35 @@
+"""What all connections of one recorder share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from recorder.capture.queue import FrameQueue
+from recorder.capture.tap import Tap
+from recorder.console import ConsoleWriter
+from recorder.routing.routes import Own, Target
+from recorder.routing.table import RoutingTable
+from recorder.settings import RecorderSettings
+from recorder.tasks import TaskOwner
+from traffic.capture.redact import Redactor
+
+if TYPE_CHECKING:
+    from .client import ClientConnection
+    from .pool import Pool
+
+
+@dataclass(slots=True)
+class Context:
+    settings: RecorderSettings
+    table: RoutingTable[Target]
+    queue: FrameQueue
+    tap: Tap
+    redactor: Redactor | None  # None: `capture.redact: []`
+    console: ConsoleWriter
+    pool: "Pool"
+    tasks: TaskOwner
+    own_page: Callable[[Own], tuple[bytes, bytes]]  # content type and body of an endpoint of the recorder's own
+    authority: bytes  # how clients reach the recorder that send no Host
+    clients: "set[ClientConnection]" = field(default_factory=set)
+    rejected_heads: int = 0
+    is_stopping: bool = False

@@ -1,0 +1,36 @@
+"""Reading from one side, paused for as long as anybody has a reason."""
+
+import asyncio
+from enum import IntFlag
+from typing import cast
+
+
+class Hold(IntFlag):
+    PEER = 1  # the other side takes no more bytes at the moment
+    QUEUE = 2  # the way to the journal is full, and the settings say to wait
+    EARLY = 4  # bytes arrived that cannot go on yet
+
+
+class Flow:
+    """Belongs to one connection; safe to call when it is closed."""
+
+    __slots__ = ("_holds", "transport")
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._holds = 0
+
+    def hold(self, reason: Hold) -> None:
+        if not self._holds and not self.transport.is_closing():
+            self.transport.pause_reading()
+        self._holds |= reason
+
+    def release(self, reason: Hold) -> None:
+        if self._holds & reason:
+            self._holds &= ~reason
+            if not self._holds and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    @property
+    def is_held_by_peer(self) -> bool:
+        return bool(self._holds & Hold.PEER)

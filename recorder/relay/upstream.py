@@ -1,0 +1,66 @@
+"""The recorder's side of a connection to an upstream: a thin shell that passes what happens to its exchange."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from recorder.routing.routes import Origin
+
+from .flow import Flow, Hold
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+WRITE_BUFFER_BYTES = 256 * 1024
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """`was_used`: an exchange has ended on it, so that it may be stale."""
+
+    __slots__ = ("_closed", "_opened", "exchange", "flow", "origin", "was_used")
+
+    flow: Flow
+
+    def __init__(self, origin: Origin, opened: Callable[[Origin], None], closed: Callable[[Origin], None]) -> None:
+        self.origin = origin
+        self.exchange: Exchange | None = None
+        self.was_used = False
+        self._opened = opened
+        self._closed = closed
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.flow = Flow(transport)
+        self.flow.transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
+        self._opened(self.origin)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.upstream_sent(data)
+        else:
+            self.flow.transport.abort()  # bytes that answer no request: nothing behind them can be trusted
+
+    def eof_received(self) -> bool:
+        if self.exchange is not None:
+            return self.exchange.upstream_ended()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed(self.origin)
+        if self.exchange is not None:
+            self.exchange.upstream_lost(exc)
+
+    def pause_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.flow.hold(Hold.PEER)
+
+    def resume_writing(self) -> None:
+        if self.exchange is not None:
+            self.exchange.client.flow.release(Hold.PEER)
+
+    def resume_after_full_queue(self) -> None:
+        self.flow.release(Hold.QUEUE)
+
+    def close(self) -> None:
+        """Let go: nothing of this connection reaches an exchange any more."""
+        self.exchange = None
+        self.flow.transport.abort()

@@ -1,0 +1,176 @@
+"""The recorder as a whole: builds its parts, listens, and stops them in reverse order.
+
+    async with Recorder(settings) as recorder:
+        print(recorder.urls)
+"""
+
+import asyncio
+import logging
+import socket
+import time
+from dataclasses import replace
+from typing import Self
+
+from recorder.capture.journal import Journal, JournalFolder
+from recorder.capture.queue import FrameQueue
+from recorder.capture.shipper import Shipper
+from recorder.capture.tap import Ledger, Tap
+from recorder.console import ConsoleWriter, size
+from recorder.endpoints import OwnPages
+from recorder.relay.client import ClientConnection
+from recorder.relay.context import Context
+from recorder.relay.pool import Pool
+from recorder.routing.routes import build_table
+from recorder.settings import RecorderSettings
+from recorder.tasks import TaskOwner
+from traffic.capture.redact import Redactor, load_redaction_key
+
+SWEEP_INTERVAL_S = 0.5
+DRAIN_S = 5.0  # for what is in the journal at a stop, while the ingest server answers
+BACKLOG = 4096
+
+log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Raises RoutingError for patterns in conflict, JournalLockedError, and OSError where it cannot listen."""
+
+    def __init__(self, settings: RecorderSettings) -> None:
+        self.settings = settings
+        self.port = 0  # the one it listens on, once started
+        self._servers: list[asyncio.Server] = []
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The base URL of each route, by its name."""
+        base = f"http://{self.settings.host}:{self.port}"
+        return {route.name: base + "/" + route.pattern.partition("/")[2] for route in self.settings.routes}
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._context.tap.ledger
+
+    async def start(self) -> None:
+        sockets = _listening_sockets(self.settings.host, self.settings.port)
+        try:
+            self.port = sockets[0].getsockname()[1]
+            self._start_capture(replace(self.settings, port=self.port))
+        except BaseException:
+            for listening in sockets:
+                listening.close()
+            raise
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            self._servers.append(
+                await loop.create_server(lambda: ClientConnection(self._context), sock=listening, backlog=BACKLOG)
+            )
+        self._sweep = loop.call_later(SWEEP_INTERVAL_S, self._check_deadlines)
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Let running exchanges end for at most `grace_s` seconds, then end them; write and ship what was recorded."""
+        context = self._context
+        context.is_stopping = True
+        for server in self._servers:
+            server.close()
+        deadline = time.monotonic() + (self.settings.grace_s if grace_s is None else grace_s)
+        for client in list(context.clients):
+            client.close_if_idle()
+        while context.clients and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        for client in list(context.clients):
+            if client.exchange is not None:
+                client.exchange.shut_down()
+            client.flow.transport.abort()
+        if self._sweep is not None:
+            self._sweep.cancel()
+        await context.tasks.stop()
+        context.pool.close()
+        await self._stop_capture()
+
+    def _start_capture(self, settings: RecorderSettings) -> None:
+        table = build_table(settings)
+        capture = settings.capture
+        self._folder = JournalFolder(capture.journal_dir)
+        self._journal: Journal = self._folder.new()
+        self._shipper = Shipper(capture.server_url, self._journal, self._folder.left_behind(self._journal))
+        queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes)
+        pages = OwnPages(self._journal, self._shipper)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self._context = Context(
+            settings=settings,
+            table=table,
+            queue=queue,
+            tap=Tap(queue),
+            redactor=Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None,
+            console=ConsoleWriter(settings.console),
+            pool=Pool(settings.limits, settings.proxy),
+            tasks=TaskOwner(),
+            own_page=pages,
+            authority=f"{host}:{settings.port}".encode(),
+        )
+        pages.context = self._context
+        self._shipper.start()
+
+    async def _stop_capture(self) -> None:
+        context, loop = self._context, asyncio.get_running_loop()
+        context.tap.end()
+        lost_frames = await context.queue.stop(DRAIN_S)
+        if lost_frames:
+            log.error("%d frames could not be written to the journal: %s", lost_frames, context.queue.failure)
+        else:
+            await loop.run_in_executor(None, self._journal.close, "shutdown")
+        await loop.run_in_executor(None, self._shipper.stop, DRAIN_S)
+        left = self._journal.bytes_on_disk + self._shipper.left_behind_bytes
+        if left:
+            log.warning("%s wait in the journal for the next start", size(left))
+        ledger = context.tap.ledger
+        context.console.stop(
+            f"recorded {ledger.recorded:,} exchanges, {size(ledger.recorded_bytes)}; lost {ledger.lost:,}"
+        )
+        self._folder.close()
+
+    def _check_deadlines(self) -> None:
+        now_s = time.monotonic()
+        self._sweep = asyncio.get_running_loop().call_later(SWEEP_INTERVAL_S, self._check_deadlines)
+        for client in list(self._context.clients):
+            client.check_deadlines(now_s)
+        self._context.pool.expire(now_s)
+
+
+def _listening_sockets(host: str, port: int) -> list[socket.socket]:
+    """One for each address of `host`, all with the same port, also where `port` is 0 (any free one)."""
+    sockets: list[socket.socket] = []
+    addresses = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    try:
+        for family, kind, protocol, _, address in dict.fromkeys(addresses):
+            try:
+                listening = socket.socket(family, kind, protocol)
+            except OSError:
+                continue  # a family that this machine does not have
+            sockets.append(listening)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            chosen = sockets[0].getsockname()[1] if len(sockets) > 1 else port
+            try:
+                listening.bind((address[0], chosen, *address[2:]))
+            except OSError as error:
+                sockets.remove(listening)
+                listening.close()
+                if error.errno == 99 and sockets:  # noqa: PLR2004
+                    continue
+                raise
+            listening.setblocking(False)
+    except OSError:
+        for listening in sockets:
+            listening.close()
+        raise
+    return sockets
