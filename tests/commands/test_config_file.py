@@ -1,0 +1,365 @@
+"""The configuration loader: what the file says is what the servers get, and every error comes at once with its line."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
+from commands.config_schema import Config, RouteSection
+from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings, Route, Timeouts
+
+ROOT = Path(__file__).parents[2]
+
+ISSUE = """
+server:   {host: localhost, port: 5601, not_found: "/404/", dynamic_ports: []}
+logging:  {console: true, format: text, server_url: "http://localhost:8080", default: true}
+ingest:   {host: localhost, port: 8080, log_dir: logs, layout: flat}
+capture:  {redact: default, journal_dir: .journal, journal_bytes_max: 2GiB, when_full: drop, durability: batched,
+           fsync: off, on_failure: fail_open}
+verify_ssl: true
+routes:
+  openrouter: {pattern: "/openrouter/", destination: "https://openrouter.ai/api/v1/"}
+  openai:     {pattern: "/openai/", destination: "https://api.openai.com/v1/"}
+  anthropic:  {pattern: "/anthropic/", destination: "https://api.anthropic.com/"}
+  gemini:     {pattern: "/gemini/", destination: "https://generativelanguage.googleapis.com/"}
+  lmstudio:   {pattern: "/lmstudio/", destination: "http://127.0.0.1:1234/"}
+  ollama:     {pattern: "/ollama/", destination: "http://127.0.0.1:11434/"}
+  quiet:      {pattern: "/quiet/", destination: "http://127.0.0.1:1234/", logging: false}
+"""
+ROUTE = 'routes: {a: {pattern: /a/, destination: "http://127.0.0.1:1234/"}}\n'
+NO_ROUTES = "routes: there are none: every request is answered with 404"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(text: str, environ: Mapping[str, str] | None = None) -> Configuration:
+    Path("config.yaml").write_text(text, "utf-8")
+    return load_config(None, environ or {})
+
+
+# --- finding the file ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_option_goes_before_the_variable_which_goes_before_the_current_folder() -> None:
+    for name, port in (("a.yaml", 1), ("b.yaml", 2), ("config.yaml", 3)):
+        Path(name).write_text(f"server: {{port: {port}}}")
+    by_option = load_config(Path("a.yaml"), {"CONFIG_PATH": "b.yaml"})
+    by_variable = load_config(None, {"CONFIG_PATH": "b.yaml"})
+    by_default = load_config(None, {"CONFIG_PATH": ""})
+    assert [it.recorder.port for it in (by_option, by_variable, by_default)] == [1, 2, 3]
+    assert [it.path for it in (by_option, by_variable, by_default)] == [
+        Path("a.yaml"),
+        Path("b.yaml"),
+        Path("config.yaml"),
+    ]
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_a_file_the_built_in_defaults_apply_and_a_message_says_so() -> None:
+    found = load_config(None, {})
+    assert found.path is None
+    assert found.warnings == [
+        "there is no config.yaml here, so the built-in defaults apply; `recorder init` writes them to a file"
+    ]
+    assert [route.name for route in found.recorder.routes][-2:] == ["ollama", "quiet"]
+    assert re.fullmatch(rf"{BUILT_IN}:\d+", found.recorder.routes[0].where)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_file_that_cannot_be_read_is_one_clear_error() -> None:
+    Path("folder").mkdir()
+    Path("latin.yaml").write_bytes(b"server:\n  host: caf\xe9\n")
+    cases: list[tuple[Path | None, dict[str, str], str]] = [
+        (Path("no.yaml"), {}, "no.yaml: no such file; `recorder init no.yaml` writes one"),
+        (None, {"CONFIG_PATH": "no.yaml"}, "no.yaml: no such file; CONFIG_PATH names it"),
+        (Path("folder"), {}, "folder: Is a directory"),
+        (Path("latin.yaml"), {}, "latin.yaml:2: not UTF-8 text"),
+    ]
+    for path, environ, message in cases:
+        with pytest.raises(ConfigError) as caught:
+            load_config(path, environ)
+        assert caught.value.messages == [message]
+
+
+# --- the shipped file ---------------------------------------------------------------------------------------------
+
+
+def test_the_shipped_file_says_what_the_issue_says() -> None:
+    assert yaml.safe_load(built_in_text()) == yaml.safe_load(ISSUE)
+
+
+def test_the_shipped_file_is_the_built_in_default_and_loads_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = load_config(None, {})
+    assert found.warnings == []
+    assert (ROOT / "config.yaml").read_text("utf-8") == built_in_text()
+
+
+@pytest.mark.usefixtures("folder")
+def test_leaving_a_section_out_means_what_the_shipped_file_says() -> None:
+    shipped = load(built_in_text())
+    bare = load(ISSUE[ISSUE.index("routes:") :])
+    assert [(route.name, route.pattern, route.destination, route.log) for route in bare.recorder.routes] == [
+        (route.name, route.pattern, route.destination, route.log) for route in shipped.recorder.routes
+    ]
+    empty = load("")
+    assert empty.ingest == shipped.ingest
+    assert empty.recorder == RecorderSettings(routes=(), forbidden_ports=frozenset({8080}))
+    assert empty.recorder == load("routes:\nserver: ~\n").recorder
+    assert empty.warnings == [f"config.yaml:1: {NO_ROUTES}"]
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_key_reaches_the_settings() -> None:
+    found = load("""\
+server: {host: "::1", port: 0, not_found: /none/, dynamic_ports: [11434, "9000-9010"], via: yes, grace_s: 2.5}
+logging: {console: false, format: json, server_url: "http://other:81/in", default: false}
+ingest: {host: 0.0.0.0, port: 81, log_dir: /var/rec, layout: daily}
+capture: {redact: [], journal_dir: j, journal_bytes_max: 500MB, when_full: block, durability: write_ahead,
+  fsync: interval, on_failure: fail_closed}
+verify_ssl: false
+timeouts: {connect_s: 3, idle_s: 4}
+http_client: {proxy_url: "socks5h://user:pw@proxy:1080"}
+routes:
+  a:
+    destination: http://127.0.0.1:1234
+    pattern: GET example.com/a/
+  b: {pattern: /b/, destination: "https://b.example/v1", logging: true, verify_ssl: true, timeouts: {idle_s: 5},
+    preserve_host: true, on_client_disconnect: drain}
+""")
+    proxy = "socks5h://user:pw@proxy:1080"
+    assert found.recorder == RecorderSettings(
+        host="::1",
+        port=0,
+        not_found="/none/",
+        dynamic_ports=(range(11434, 11435), range(9000, 9011)),
+        forbidden_ports=frozenset({81}),
+        via=True,
+        log_unmatched=False,
+        default_timeouts=Timeouts(3, 4),
+        routes=(
+            Route(
+                name="a",
+                pattern="GET example.com/a/",
+                destination="http://127.0.0.1:1234",
+                log=False,
+                verify_ssl=False,
+                timeouts=Timeouts(3, 4),
+                where="config.yaml:12",
+            ),
+            Route(
+                name="b",
+                pattern="/b/",
+                destination="https://b.example/v1",
+                timeouts=Timeouts(3, 5),
+                preserve_host=True,
+                on_client_disconnect="drain",
+                where="config.yaml:13",
+            ),
+        ),
+        proxy=OutboundProxy(proxy, proxy),
+        console=Console(enabled=False, format="json"),
+        capture=Capture(
+            server_url="http://other:81/in",
+            journal_dir=Path("j"),
+            journal_bytes_max=500_000_000,
+            when_full="block",
+            durability="write_ahead",
+            fsync="interval",
+            on_failure="fail_closed",
+            redact=False,
+        ),
+        grace_s=2.5,
+    )
+    ingest = found.ingest
+    assert (ingest.host, ingest.port, ingest.layout, ingest.redact) == ("0.0.0.0", 81, "daily", False)
+    assert (ingest.log_dir, ingest.key_dir) == (Path("/var/rec"), Path("j"))
+
+
+@pytest.mark.usefixtures("folder")
+def test_relative_paths_are_relative_to_the_file() -> None:
+    Path("etc").mkdir()
+    Path("etc/rec.yaml").write_text("ingest: {log_dir: ../logs}\n")
+    found = load_config(Path("etc/rec.yaml"), {})
+    assert found.ingest.log_dir == Path("etc/../logs")
+    assert found.recorder.capture.journal_dir == Path("etc/.journal")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("text", "count"), [("4096", 4096), ("7B", 7), ("1KB", 1000), ("3 MiB", 3 * 1024**2), ("1TiB", 1024**4)]
+)
+def test_sizes(text: str, count: int) -> None:
+    assert load(f"capture: {{journal_bytes_max: {text}}}").recorder.capture.journal_bytes_max == count
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("text", ["off", '"off"', "${FSYNC:-off}"])
+def test_fsync_off_is_a_word_not_a_boolean(text: str) -> None:
+    assert load(f"capture:\n  fsync: {text}\n").recorder.capture.fsync == "off"
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("written", "environ", "directory"),
+    [
+        ("${DIR}", {"DIR": "x"}, "x"),
+        ("a${DIR}b${DIR}", {"DIR": "x"}, "axbx"),
+        ("'${DIR:-y}'", {}, "y"),
+        ("${DIR:-y}", {"DIR": ""}, "y"),
+        ("${DIR:-y}", {"DIR": "x"}, "x"),
+        ("a$${DIR}", {"DIR": "x"}, "a${DIR}"),
+        ("$DIR", {"DIR": "x"}, "$DIR"),
+        ("${DIR}", {"DIR": "${HOME}: [x] # y"}, "${HOME}: [x] # y"),
+        ("${DIR:-}", {}, "logs"),
+    ],
+)
+def test_variables_are_expanded_and_what_they_hold_is_never_read_as_yaml(
+    written: str, environ: dict[str, str], directory: str
+) -> None:
+    assert load(f"ingest:\n  log_dir: {written}\n", environ).ingest.log_dir == Path(directory)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_number_may_come_from_a_variable() -> None:
+    assert load("server:\n  port: ${PORT}\n", {"PORT": "81"}).recorder.port == 81
+
+
+def test_dotenv_beside_the_file_adds_variables_and_the_environment_goes_before_it(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / ".env").write_text("A=1\nB='2 ${A}'\nC\n")
+    (folder / ".env").write_text("A=wrong")
+    Path("sub/c.yaml").write_text("ingest:\n  log_dir: ${A}-${B}-${C:-none}\n")
+    assert load_config(Path("sub/c.yaml"), {"A": "real"}).ingest.log_dir == Path("sub/real-2 ${A}-none")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_port_of_zero_is_nobodys_own() -> None:
+    load(f"server: {{port: 0, dynamic_ports: [5601]}}\ningest: {{port: 0}}\n{ROUTE}")
+
+
+# --- proxies ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("section", "environ", "expected"),
+    [
+        ("{}", {"HTTP_PROXY": "http://p:1"}, OutboundProxy()),
+        ("{proxy_from_environment: true}", {"NO_PROXY": "x"}, OutboundProxy()),
+        ("{proxy_from_environment: true}", {"HTTP_PROXY": "http://p:1"}, OutboundProxy("http://p:1")),
+        ("{proxy_from_environment: true}", {"https_proxy": "p:1"}, OutboundProxy(None, "http://p:1")),
+        (
+            "{proxy_from_environment: true}",
+            {"HTTP_PROXY": "http://p:1", "http_proxy": "http://q:1", "all_proxy": "socks5://s", "no_proxy": "a,.b"},
+            OutboundProxy("http://q:1", "socks5://s", "a,.b"),
+        ),
+        (
+            "{proxy_url: 'https://p:1', proxy_from_environment: true}",
+            {"ALL_PROXY": "http://q:1", "NO_PROXY": "*"},
+            OutboundProxy("https://p:1", "https://p:1", "*"),
+        ),
+    ],
+)
+def test_the_outbound_proxy(section: str, environ: dict[str, str], expected: OutboundProxy) -> None:
+    assert load(f"http_client: {section}\n{ROUTE}", environ).recorder.proxy == expected
+
+
+# --- warnings -----------------------------------------------------------------------------------------------------
+
+
+def one_route(pattern: str, destination: str, more: str = "") -> str:
+    return f'routes:\n  a: {{pattern: "{pattern}", destination: "{destination}"{more}}}\n'
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        (one_route("/a/", "http://h/"), []),
+        (one_route("/a/{$}", "http://h/"), []),
+        (
+            one_route("/a", "http://h/"),
+            ["2: routes.a.pattern: without a trailing slash it matches no path below it; /a/ would"],
+        ),
+        (one_route("/a/", "https://openrouter.ai/api/v1/"), []),
+        (one_route("/", "https://openrouter.ai/"), []),
+        (one_route("/openai/", "https://api.openai.com/v2/"), []),
+        (
+            one_route("/a/", "https://openrouter.ai/"),
+            [
+                (
+                    "2: routes.a.destination: the API of openrouter.ai is below /api/v1, which is missing here; "
+                    "https://openrouter.ai/api/v1/ has it"
+                )
+            ],
+        ),
+        (
+            one_route("/v1/", "https://API.openai.com"),
+            [
+                (
+                    "2: routes.a.destination: the API of api.openai.com is below /v1, which is missing here; "
+                    "https://API.openai.com/v1/ has it"
+                )
+            ],
+        ),
+        (
+            one_route("/a/", "https://h/", ", verify_ssl: false"),
+            ["2: routes.a.verify_ssl: this upstream's certificate is not checked"],
+        ),
+        (f"verify_ssl: false\n{ROUTE}", ["1: verify_ssl: certificates of upstreams are not checked"]),
+        (
+            f"ingest: {{port: 81}}\n{ROUTE}",
+            ["1: logging.server_url: recordings are sent to port 8080 of this machine, but ingest.port is 81"],
+        ),
+        (f"ingest: {{port: 81}}\nlogging: {{server_url: 'http://other:80'}}\n{ROUTE}", []),
+        ("server: {dynamic_ports: [8000]}", []),
+        ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
+    ],
+)
+def test_likely_mistakes_are_warnings(text: str, warnings: list[str]) -> None:
+    assert load(text).warnings == [f"config.yaml:{warning}" for warning in warnings]
+
+
+# --- documentation ------------------------------------------------------------------------------------------------
+
+
+def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Each key with the default that docs/configuration.md has to give."""
+    for name, info in model.model_fields.items():
+        key = prefix + name
+        if key == "routes":
+            yield from documented_defaults(RouteSection, "routes.NAME.")
+        elif isinstance(info.default, BaseModel):
+            yield from documented_defaults(type(info.default), f"{key}.")
+        elif info.is_required():
+            yield key, "required"
+        else:
+            yield key, _written(key, info.default)
+
+
+def _written(key: str, default: object) -> str:
+    inherited = key.removeprefix("routes.NAME.")
+    names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
+    if default is None:
+        return "none" if inherited == key else f"`{'logging.default' if inherited == 'logging' else inherited}`"
+    return f"`{names.get(default) or (f'{default:g}' if isinstance(default, float) else default)}`"
+
+
+def test_the_documentation_has_every_key_with_its_default() -> None:
+    rows = re.findall(
+        r"^\| `([a-zA-Z_.]+)` \| .+? \| (.+?) \|", (ROOT / "docs/configuration.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(rows) == sorted(documented_defaults(Config))
