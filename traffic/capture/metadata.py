@@ -154,7 +154,7 @@ def response_status(data: bytes) -> tuple[int | None, Headers] | None:
 
 
 def _text(fields: Sequence[tuple[bytes, bytes]]) -> Headers:
-    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+    return [(name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")) for name, value in fields]
 
 
 def _in_ms(arrivals: Arrivals) -> list[tuple[int, float]]:

@@ -1,0 +1,131 @@
+"""Metadata: built from what the recorder told, valid by the schema that ships."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from traffic.capture import metadata
+from traffic.capture.events import ExchangeError, Finished, Received, Redaction, Started
+from traffic.capture.metadata import Stored
+
+SCHEMA = json.loads(Path(metadata.__file__).with_name("metadata.schema.json").read_text())
+STARTED = Started(
+    "092d0424-1b2c-4d3e-8f40-5a6b7c8d9e0f",
+    1_789_265_469_123_456_789,
+    "lmstudio",
+    "/lmstudio/",
+    "POST",
+    "http://localhost:5601/lmstudio/v1/models",
+    "http://127.0.0.1:1234/v1/models",
+    "127.0.0.1:50123",
+    Received("POST /lmstudio/v1/models HTTP/1.1", "localhost:5601", [("Connection", "close")]),
+)
+FINISHED = Finished(True, None, "upstream", None, 310_001, 1_240_500, 3, 4, 0, [Redaction("request.query.key", "[x]")])
+REQUEST = Stored([("Host", "x")], None, 3, "0" * 64, [(0, 15)])
+RESPONSE = Stored([("A", "\xe9")], 200, 4, "f" * 64, [(0, 20), (2, 1_500)])
+NOTHING = Stored([], None, 0, None, [])
+ERROR = ExchangeError("upstream_reset", "response_body", "upstream", "reset after 4 bytes")
+
+
+def as_json(facts: metadata.Metadata) -> dict[str, object]:
+    value: dict[str, object] = json.loads(metadata.encode(facts))
+    jsonschema.Draft202012Validator(SCHEMA).validate(value)
+    return value
+
+
+def test_a_complete_exchange_is_described_field_by_field() -> None:
+    assert as_json(metadata.build(STARTED, FINISHED, None, REQUEST, RESPONSE)) == {
+        "schema": 1,
+        "id": STARTED.id,
+        "route": "lmstudio",
+        "pattern": "/lmstudio/",
+        "method": "POST",
+        "url": STARTED.url,
+        "upstream_url": STARTED.upstream_url,
+        "client": "127.0.0.1:50123",
+        "started_at": "2026-09-13T02:11:09.123456Z",
+        "completed": True,
+        "error": None,
+        "answered_by": "upstream",
+        "durations_ms": {"connect": None, "first_byte": 310.001, "total": 1240.5},
+        "received": {
+            "request_line": "POST /lmstudio/v1/models HTTP/1.1",
+            "host": "localhost:5601",
+            "removed": [["Connection", "close"]],
+        },
+        "request": {"headers": [["Host", "x"]], "bytes": 3, "sha256": "0" * 64, "arrivals": [[0, 0.015]]},
+        "response": {
+            "status": 200,
+            "headers": [["A", "é"]],
+            "bytes": 4,
+            "sha256": "f" * 64,
+            "arrivals": [[0, 0.02], [2, 1.5]],
+        },
+        "redactions": [{"where": "request.query.key", "placeholder": "[x]"}],
+    }
+
+
+def test_an_error_makes_an_exchange_incomplete_whatever_the_recorder_said() -> None:
+    value = as_json(metadata.build(STARTED, FINISHED, ERROR, REQUEST, RESPONSE))
+    assert value["completed"] is False
+    assert value["error"] == {
+        "name": "upstream_reset",
+        "phase": "response_body",
+        "by": "upstream",
+        "detail": "reset after 4 bytes",
+    }
+
+
+def test_a_running_exchange_has_neither_error_nor_durations() -> None:
+    value = as_json(metadata.build(STARTED, None, None, NOTHING, NOTHING))
+    assert (value["completed"], value["error"]) == (False, None)
+    assert value["durations_ms"] == {"connect": None, "first_byte": None, "total": None}
+
+
+def test_it_reads_back_what_it_wrote() -> None:
+    facts = metadata.build(STARTED, FINISHED, ERROR, REQUEST, RESPONSE)
+    assert metadata.decode(metadata.encode(facts)) == facts
+
+
+REQUEST_HEADS = [
+    (b"GET / HTTP/1.1\r\nHost: x\r\nA: \xe9 \r\na:2\r\n\r\nbody", [("Host", "x"), ("A", "é"), ("a", "2")]),
+    (b"GET / HTTP/1.1\r\nHost: x\r\n", None),
+    (b"", None),
+    (b"no HTTP at all\r\n\r\n", []),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), REQUEST_HEADS)
+def test_request_headers_are_read_from_the_stored_bytes(data: bytes, expected: list[tuple[str, str]] | None) -> None:
+    assert metadata.request_headers(data) == expected
+
+
+WEBSOCKET = (101, [("Connection", "Upgrade"), ("Upgrade", "websocket")])
+RESPONSE_HEADS = [
+    (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", (200, [("A", "b")])),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\n\r\n", (404, [])),
+    (b"HTTP/1.1 101 Switch\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x00", WEBSOCKET),
+    (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20", None),
+    (b"no HTTP at all\r\n\r\n", (None, [])),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), RESPONSE_HEADS)
+def test_the_status_is_that_of_the_final_response(
+    data: bytes, expected: tuple[int | None, list[tuple[str, str]]] | None
+) -> None:
+    assert metadata.response_status(data) == expected
+
+
+def test_arrivals_are_never_merged_below_their_limit_and_thinned_beyond_it() -> None:
+    arrivals = [(place, place * 10) for place in range(metadata.ARRIVALS_MAX)]
+    metadata.thin(arrivals)
+    assert len(arrivals) == metadata.ARRIVALS_MAX
+    newest = arrivals[metadata.ARRIVALS_MAX // 2 + 1 :]
+    arrivals.append((metadata.ARRIVALS_MAX, 1))
+    metadata.thin(arrivals)
+    assert arrivals[:3] == [(0, 0), (2, 20), (4, 40)]
+    assert arrivals[-len(newest) - 1 : -1] == newest
+    assert len(arrivals) < metadata.ARRIVALS_MAX
