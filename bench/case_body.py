@@ -39,7 +39,7 @@ def _measure(peer_name: str, size: int, folder: Path, direction: str) -> Figures
 
 
 def _check(peer: Peer, log_dir: Path, side: str, size: int) -> Figures:
-    complete = await_drained(log_dir, peer.served()).complete - 1
+    figures = await_drained(log_dir, peer.served()).figures(warm_ups=1)
     sha256 = body_sha256(size)
     whole = any(body_is_whole(metadata, side, size, sha256) for metadata in metadata_files(log_dir))
-    return {"answered": 1, "complete": complete, "lost": 1 - complete, "damaged": int(not whole)}
+    return {**figures, "answered": 1, "lost": 1 - figures["complete"], "damaged": int(not whole)}

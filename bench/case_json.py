@@ -28,13 +28,9 @@ def measure(peer_name: str, plan: Plan, folder: Path) -> Figures:
         if peer.log_dir:
             served = peer.served() - 1  # the warm-up is no part of the load
             recordings = await_drained(peer.log_dir, served + 1)
-            complete = recordings.complete - 1
-            figures |= {
-                "served": served,
-                "complete": complete,
-                "incomplete": recordings.incomplete + len(recordings.open_names),
-                "lost": max(served - (recordings.total - 1), answered - complete, 0),
-            }
+            figures |= recordings.figures(warm_ups=1)
+            figures["served"] = served
+            figures["lost"] = max(served - (recordings.total - 1), answered - figures["complete"], 0)
         for part, used_s in peer.cpu_s().items():
             figures[f"{part}_cpu_us"] = (used_s - before[part]) / answered * 1e6
         return figures

@@ -35,8 +35,6 @@ def _measure(peer_name: str, seconds: float, folder: Path, streams: int) -> Figu
                 figures[f"{name}_kib_per_stream"] = (part.rss_bytes() - idle[name]) / streams / KIB
             figures["answered"] = load.read_figures()["ended"]
         if peer.log_dir:
-            recordings = await_drained(peer.log_dir, streams + 1)
-            figures["complete"] = recordings.complete - 1
-            figures["incomplete"] = recordings.total - recordings.complete
+            figures |= await_drained(peer.log_dir, streams + 1).figures(warm_ups=1)
             figures["lost"] = max(streams - figures["complete"], 0)
         return figures

@@ -8,11 +8,15 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.plan import Figures
+
+ERROR_PREFIX = "ended_by_"
 SUFFIX = "_metadata.json"
 _DRAIN_TIMEOUT_S = 180.0
 _POLL_S = 0.25
@@ -23,26 +27,35 @@ class Recordings:
     """The records found, by state; `open_names` have neither been completed nor ended with an error yet."""
 
     complete: int = 0
-    incomplete: int = 0
+    errors: Counter[str] = field(default_factory=Counter)  # records that ended incomplete, by their error's name
     open_names: set[str] = field(default_factory=set)
 
     @property
+    def incomplete(self) -> int:
+        return self.errors.total() + len(self.open_names)
+
+    @property
     def total(self) -> int:
-        return self.complete + self.incomplete + len(self.open_names)
+        return self.complete + self.incomplete
+
+    def figures(self, *, warm_ups: int) -> Figures:
+        """What a case reports of them, its warm-up exchanges not counted."""
+        named = {f"{ERROR_PREFIX}{name}": float(count) for name, count in self.errors.items()}
+        return {"complete": self.complete - warm_ups, "incomplete": self.incomplete, **named}
 
 
 def await_drained(log_dir: Path, expected: int) -> Recordings:
-    """Wait until `expected` records exist and none is open, or until nothing more came for a long time."""
+    """Wait until `expected` records exist, none is open and no more came; or return what there is after a long time."""
     found = Recordings()
     seen: set[str] = set()
     limit_s = time.monotonic() + _DRAIN_TIMEOUT_S
     while time.monotonic() < limit_s:
-        names = {entry for entry in _metadata_names(log_dir) if entry not in seen}
+        names = set(_metadata_names(log_dir)) - seen
         if len(seen) + len(names) >= expected:  # reading them earlier would only disturb the writer
+            if seen and not names and not found.open_names:
+                break
             seen |= names
             _sort(log_dir, names | found.open_names, found)
-            if not found.open_names:
-                break
         time.sleep(_POLL_S)
     return found
 
@@ -87,6 +100,6 @@ def _sort(log_dir: Path, names: set[str], into: Recordings) -> None:
         if record["completed"]:
             into.complete += 1
         elif record["error"] is not None:
-            into.incomplete += 1
+            into.errors[record["error"]["name"]] += 1
         else:
             into.open_names.add(name)

@@ -4,6 +4,7 @@ Called by `__main__`. Each figure is the median of the rounds, with the range be
 """
 
 from bench.plan import CONNECTIONS, Plan
+from bench.recordings import ERROR_PREFIX
 from bench.results import Results
 from bench.targets import RESOLUTION_MS, added_ms, recorder_cpu_us, targets
 
@@ -28,7 +29,8 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   secrets are redacted, the console is on with its standard output going to a file.
 - JSON: wrk, {CONNECTIONS} connections, closed loop, POSTs of 1 KB with an API key, answers of 1 KB. CPU is user and
   system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
-  the exchanges that wrk counted.
+  the exchanges that wrk counted. At its end wrk cuts its connections: up to {CONNECTIONS} exchanges a round that it did
+  not count are recorded beyond the answered ones, as complete or as left by the client.
 - SSE: each stream has an event each 50 ms, in a chunk of its own, beginning at a random point of the interval. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
@@ -137,18 +139,27 @@ def _start_line(results: Results) -> list[str]:
 
 
 def _checks_table(results: Results) -> list[str]:
-    """Incomplete records of the JSON case are the connections that wrk cut at its end: at most one each."""
+    """Counts over all rounds, as bench.plan.Figures explains them."""
     lines = [
         "## Everything sent was recorded (recorder, all rounds)",
-        "| | answered to the client | complete records | incomplete records | lost | damaged files | client errors |",
+        "| | answered | complete records | incomplete, by error | lost | damaged files | client errors |",
         "|---|---|---|---|---|---|---|",
     ]
     for case, title in _CASE_TITLES.items():
         if "recorder" not in _peers(results, case):
             continue
-        figures = ("answered", "complete", "incomplete", "lost", "damaged", "errors")
-        totals = (results.total(case, "recorder", figure) for figure in figures)
-        lines.append(f"| {title} | {' | '.join(f'{total:,}' for total in totals)} |")
+        names = {
+            name for sample in results.samples[case, "recorder"] for name in sample if name.startswith(ERROR_PREFIX)
+        }
+        errors = (
+            f"{results.total(case, 'recorder', name):,} {name.removeprefix(ERROR_PREFIX)}" for name in sorted(names)
+        )
+        answered, complete, incomplete, lost, damaged, failed = (
+            f"{results.total(case, 'recorder', figure):,}"
+            for figure in ("answered", "complete", "incomplete", "lost", "damaged", "errors")
+        )
+        ended = f"{incomplete} ({', '.join(errors)})" if names else incomplete
+        lines.append(f"| {' | '.join((title, answered, complete, ended, lost, damaged, failed))} |")
     return lines if len(lines) > 3 else []
 
 
