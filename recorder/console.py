@@ -14,8 +14,9 @@ import queue
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any, TextIO
+
+import msgspec
 
 from recorder.settings import Console
 
@@ -25,8 +26,7 @@ BATCHES_MAX = 1_000
 _STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}
 
 
-@dataclass(frozen=True, slots=True)
-class StartedLine:
+class StartedLine(msgspec.Struct, frozen=True, gc=False):
     at_s: float  # wall clock
     id: str
     method: str
@@ -35,8 +35,7 @@ class StartedLine:
     is_recorded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedLine:
+class FinishedLine(msgspec.Struct, frozen=True, gc=False):
     at_s: float
     id: str
     status: int | None
@@ -106,7 +105,9 @@ def text_line(line: Line) -> str:
     start = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.at_s))} [{line.id}]"
     if isinstance(line, StartedLine):
         mark = "log" if line.is_recorded else "no-log"
-        return f"{start} {_plain(line.method)} {_plain(line.path)} -> {_plain(line.upstream_url or 'NOT_FOUND')} [{mark}]"
+        return (
+            f"{start} {_plain(line.method)} {_plain(line.path)} -> {_plain(line.upstream_url or 'NOT_FOUND')} [{mark}]"
+        )
     first_byte = "" if line.first_byte_us is None else f" (first byte {_duration(line.first_byte_us)})"
     error = "" if line.error is None else f" {line.error}"
     status = line.status if line.status is not None else "-"
@@ -138,7 +139,9 @@ def _plain(text: str) -> str:
 
 def _json_line(line: Line) -> str:
     fields: dict[str, Any] = {"event": "started" if isinstance(line, StartedLine) else "finished"}
-    fields["time"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(line.at_s)) + f".{int(line.at_s * 1000) % 1000:03d}Z"
+    fields["time"] = (
+        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(line.at_s)) + f".{int(line.at_s * 1000) % 1000:03d}Z"
+    )
     fields["id"] = line.id
     if isinstance(line, StartedLine):
         fields |= {"method": line.method, "path": line.path, "upstream_url": line.upstream_url, "log": line.is_recorded}

@@ -73,7 +73,11 @@ class OwnPages:
                 "Bytes in the journal, waiting for the ingest server",
                 lambda: self._journal.bytes_on_disk + self._shipper.left_behind_bytes,
             ),
-            ("recorder_console_lines_lost", "Console lines that stdout did not take", lambda: context.console.lost_lines),
+            (
+                "recorder_console_lines_lost",
+                "Console lines that stdout did not take",
+                lambda: context.console.lost_lines,
+            ),
         ):
             Gauge(name, meaning, registry=registry).set_function(read)
         return registry

@@ -1,7 +1,7 @@
 """The recorder as a whole: builds its parts, listens, and stops them in reverse order.
 
-    async with Recorder(settings) as recorder:
-        print(recorder.urls)
+async with Recorder(settings) as recorder:
+    print(recorder.urls)
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from recorder.console import ConsoleWriter, size
 from recorder.endpoints import OwnPages
 from recorder.relay.client import ClientConnection
 from recorder.relay.context import Context
+from recorder.relay.plan import Planner
 from recorder.relay.pool import Pool
 from recorder.routing.routes import build_table
 from recorder.settings import RecorderSettings
@@ -104,17 +105,17 @@ class Recorder:
         queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes)
         pages = OwnPages(self._journal, self._shipper)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        redactor = Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None
         self._context = Context(
             settings=settings,
-            table=table,
             queue=queue,
             tap=Tap(queue),
-            redactor=Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None,
+            redactor=redactor,
             console=ConsoleWriter(settings.console),
             pool=Pool(settings.limits, settings.proxy),
             tasks=TaskOwner(),
             own_page=pages,
-            authority=f"{host}:{settings.port}".encode(),
+            planner=Planner(settings, table, redactor, f"{host}:{settings.port}".encode()),
         )
         pages.context = self._context
         self._shipper.start()

@@ -8,7 +8,8 @@
                   iteration
 
 Frames that the journal cannot take (disk full, I/O error) stay in the queue and are tried again: a failing disk is a
-queue that does not drain. `is_full` tells when no more should come: too many bytes in memory, or in the journal.
+queue that does not drain. When too many bytes are in memory, or in the journal, `drops` or `blocks` is true: no more
+should come, and who brings it throws it away, or stops reading until it is called back.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ FLUSH_BYTES = 256 * 1024
 QUEUE_BYTES_MAX = 32 * 1024 * 1024
 RETRY_INTERVAL_S = 0.2
 FSYNC_INTERVAL_S = 1.0
+
+_HEADER_BYTES = HEADER.size
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,8 @@ class FrameQueue:
         self._deferred: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._waiting: list[Pausable] = []
         self._synced_at = 0.0
+        self.drops = False
+        self.blocks = False
         self.failure: str | None = None  # why the journal takes nothing at the moment
         self._batches: queue.SimpleQueue[list[Frame] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -66,21 +71,12 @@ class FrameQueue:
     def waiting_bytes(self) -> int:
         return self._bytes + self._handed_bytes
 
-    @property
-    def is_full(self) -> bool:
-        waiting = self._bytes + self._handed_bytes
-        if waiting > QUEUE_BYTES_MAX:
-            return True
-        return waiting + self._journal.bytes_on_disk + self._other_journals_bytes() > self._settings.journal_bytes_max
-
-    @property
-    def blocks(self) -> bool:
-        """Whether connections must pause reading now."""
-        return self._settings.when_full == "block" and self.is_full
-
-    def put(self, frame: Frame) -> None:
+    def put(self, frame: Frame, size: int) -> None:
+        """Queue a frame whose pieces have `size` bytes together."""
         self._frames.append(frame)
-        self._bytes += HEADER.size + sum(map(len, frame[4]))
+        self._bytes += _HEADER_BYTES + size
+        if self._bytes + self._handed_bytes > QUEUE_BYTES_MAX:
+            self._look_for_room()
         if self._timer is None:
             if self._writes_ahead:
                 self._timer = self._loop.call_soon(self._write_now)
@@ -90,7 +86,14 @@ class FrameQueue:
             self._timer.cancel()
             self._hand_over()
 
-    def forward(self, action: Callable[..., Any], *args: Any) -> None:  # noqa: ANN401 any call on a transport
+    def write(self, transport: asyncio.WriteTransport, data: bytes) -> None:
+        """Forward bytes: `forward` for the case that matters."""
+        if self._writes_ahead:
+            self.forward(_write_if_open, transport, data)
+        elif not transport.is_closing():
+            transport.write(data)
+
+    def forward(self, action: Callable[..., Any], *args: Any) -> None:
         """Do a transport's write, write_eof or close now, or once the frames put before it are in the journal."""
         if self._writes_ahead and (self._frames or self._deferred):
             self._deferred.append((action, args))
@@ -119,6 +122,7 @@ class FrameQueue:
 
     def _hand_over(self) -> None:
         self._timer = None
+        self._look_for_room()
         self._handed_bytes += self._bytes
         self._bytes = 0
         self._batches.put(self._frames)
@@ -147,6 +151,7 @@ class FrameQueue:
 
     def _written(self, count: int) -> None:
         self._handed_bytes -= count
+        self._look_for_room()
         self._resume_waiting()
 
     # --- write_ahead: the event loop
@@ -166,6 +171,7 @@ class FrameQueue:
             self._batches.put([])
             self._sync_if_due()
             self._resume_waiting()
+        self._look_for_room()
         self._flush_deferred()
 
     def _flush_deferred(self) -> None:
@@ -177,6 +183,13 @@ class FrameQueue:
                 log.debug("a connection was closed before its bytes left", exc_info=True)
 
     # --- both
+
+    def _look_for_room(self) -> None:
+        waiting = self._bytes + self._handed_bytes
+        on_disk = self._journal.bytes_on_disk + self._other_journals_bytes()
+        is_full = waiting > QUEUE_BYTES_MAX or waiting + on_disk > self._settings.journal_bytes_max
+        self.blocks = is_full and self._settings.when_full == "block"
+        self.drops = is_full and not self.blocks
 
     def _note_failure(self, error: OSError) -> None:
         if self.failure is None:
@@ -194,9 +207,15 @@ class FrameQueue:
     def _resume_waiting(self) -> None:
         if not self._waiting:
             return
-        if self.is_full:
+        self._look_for_room()
+        if self.blocks:
             self._loop.call_later(RETRY_INTERVAL_S, self._resume_waiting)
             return
         waiting, self._waiting = self._waiting, []
         for connection in waiting:
             connection.resume_after_full_queue()
+
+
+def _write_if_open(transport: asyncio.WriteTransport, data: bytes) -> None:
+    if not transport.is_closing():
+        transport.write(data)

@@ -147,7 +147,9 @@ class Shipper:
 
     def _note_failure(self, problem: str) -> None:
         if self.failure is None:
-            log.warning("the ingest server at %s takes no recordings (%s); they wait in the journal", self._server_url, problem)
+            log.warning(
+                "the ingest server at %s takes no recordings (%s); they wait in the journal", self._server_url, problem
+            )
         self.failure = problem
 
     def _back_off(self, backoff_s: float) -> float:

@@ -15,6 +15,10 @@ from traffic.capture.frames import Kind
 from .queue import FrameQueue
 
 
+_STARTED, _REQUEST, _RESPONSE = int(Kind.STARTED), int(Kind.REQUEST), int(Kind.RESPONSE)
+_FINISHED, _GAP = int(Kind.FINISHED), int(Kind.GAP)
+
+
 @dataclass(slots=True)
 class Ledger:
     """What became of the exchanges on recorded routes since the start."""
@@ -39,17 +43,6 @@ class Ledger:
         return self.lost_exchanges + self.gapped_exchanges
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an exchange ended, as the relay knows it."""
-
-    error: ExchangeError | None
-    answered_by: str | None
-    connect_us: int | None
-    first_byte_us: int | None
-    total_us: int
-
-
 class Recording:
     """One exchange on its way into the journal. `at` arguments are time.monotonic_ns()."""
 
@@ -69,18 +62,20 @@ class Recording:
             self._redactions = self._redactions + redactions
 
     def request(self, at: int, *pieces: bytes) -> None:
-        size = sum(map(len, pieces))
-        if self._put(Kind.REQUEST, self.request_bytes, at, pieces, size):
-            self.request_bytes += size
+        self.request_bytes += self._put(_REQUEST, self.request_bytes, at, pieces)
 
     def response(self, at: int, *pieces: bytes) -> None:
-        size = sum(map(len, pieces))
-        if self._put(Kind.RESPONSE, self.response_bytes, at, pieces, size):
-            self.response_bytes += size
+        self.response_bytes += self._put(_RESPONSE, self.response_bytes, at, pieces)
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(
+        self,
+        error: ExchangeError | None,
+        answered_by: str | None,
+        connect_us: int | None,
+        first_byte_us: int | None,
+        total_us: int,
+    ) -> None:
         tap, ledger = self._tap, self._tap.ledger
-        error = outcome.error
         if self._dropped_bytes:
             ledger.gapped_exchanges += 1
             detail = f"{self._dropped_bytes} bytes were dropped because the queue to the journal was full"
@@ -88,27 +83,29 @@ class Recording:
         finished = Finished(
             completed=error is None,
             error=error,
-            answered_by=outcome.answered_by,
-            connect_us=outcome.connect_us,
-            first_byte_us=outcome.first_byte_us,
-            total_us=outcome.total_us,
+            answered_by=answered_by,
+            connect_us=connect_us,
+            first_byte_us=first_byte_us,
+            total_us=total_us,
             request_bytes=self.request_bytes,
             response_bytes=self.response_bytes,
             dropped_bytes=self._dropped_bytes,
             redactions=self._redactions,
         )
-        tap.queue.put((Kind.FINISHED, self._number, 0, outcome.total_us, (encode(finished),)))
+        tap.put(_FINISHED, self._number, total_us, encode(finished))
         ledger.finished += 1
         ledger.recorded_bytes += self.request_bytes + self.response_bytes
 
-    def _put(self, kind: int, offset: int, at: int, pieces: Sequence[bytes], size: int) -> bool:
+    def _put(self, kind: int, offset: int, at: int, pieces: Sequence[bytes]) -> int:
+        """How many bytes found room: all or none."""
         tap = self._tap
-        if self._dropped_bytes or tap.drops:
+        size = sum(map(len, pieces))
+        if self._dropped_bytes or tap.queue.drops:
             self._dropped_bytes += size
             tap.ledger.lost_bytes += size
-            return False
-        tap.queue.put((kind, self._number, offset, (at - self._started_at) // 1000, pieces))
-        return True
+            return 0
+        tap.queue.put((kind, self._number, offset, (at - self._started_at) // 1000, pieces), size)
+        return size
 
 
 class Unrecorded:
@@ -130,7 +127,7 @@ class Unrecorded:
     def response(self, at: int, *pieces: bytes) -> None:  # noqa: ARG002 same shape as Recording
         self._tap.count_lost(sum(map(len, pieces)))
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, *outcome: object) -> None:
         pass
 
 
@@ -141,21 +138,19 @@ class Tap:
         self._number = 0
         self._gap: Gap | None = None  # lost since the last gap record
 
-    @property
-    def drops(self) -> bool:
-        """Whether new bytes find no room. Under `block` connections pause instead, and what they had read goes in."""
-        return self.queue.is_full and not self.queue.blocks
-
     def begin(self, started: Started, started_at: int, redactions: list[Redaction]) -> Recording | Unrecorded:
         """`started_at`: time.monotonic_ns() at the exchange's start."""
         self._number += 1
-        if self.drops:
+        if self.queue.drops:
             self._count_lost_exchange()
             return Unrecorded(self)
         self._report_gap()
         self.ledger.begun += 1
-        self.queue.put((Kind.STARTED, self._number, 0, 0, (encode(started),)))
+        self.put(_STARTED, self._number, 0, encode(started))
         return Recording(self, self._number, started_at, redactions)
+
+    def put(self, kind: int, number: int, at_us: int, event: bytes) -> None:
+        self.queue.put((kind, number, 0, at_us, (event,)), len(event))
 
     def count_lost(self, size: int) -> None:
         self.ledger.lost_bytes += size
@@ -174,5 +169,5 @@ class Tap:
 
     def _report_gap(self) -> None:
         if self._gap is not None:
-            self.queue.put((Kind.GAP, 0, 0, time.monotonic_ns() // 1000, (encode(self._gap),)))
+            self.put(_GAP, 0, time.monotonic_ns() // 1000, encode(self._gap))
             self._gap = None

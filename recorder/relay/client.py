@@ -16,7 +16,17 @@ REQUEST_TIMEOUT_TEXT = "the request's head did not arrive in time"
 
 
 class ClientConnection(asyncio.Protocol):
-    __slots__ = ("_closes_at_s", "_context", "_half_closed", "_since_s", "address", "exchange", "flow", "is_full", "reader")
+    __slots__ = (
+        "_closes_at_s",
+        "_context",
+        "_half_closed",
+        "_since_s",
+        "address",
+        "exchange",
+        "flow",
+        "is_full",
+        "reader",
+    )
 
     flow: Flow
 
@@ -91,8 +101,10 @@ class ClientConnection(asyncio.Protocol):
         self.flow.release(Hold.PEER)
         forward, transport = self._context.queue.forward, self.flow.transport
         if keep_alive and not self._context.is_stopping:
-            # In a turn of its own: answers to many pipelined requests must not nest.
-            asyncio.get_running_loop().call_soon(self._next_request)
+            if self.reader.is_drained:
+                self._next_request()
+            else:  # in a turn of its own: answers to many pipelined requests must not nest
+                asyncio.get_running_loop().call_soon(self._next_request)
         elif lingers and not self._half_closed:
             self._closes_at_s = self._since_s + self._context.settings.limits.linger_s
             forward(_end_of_stream, transport)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from recorder.capture.queue import FrameQueue
 from recorder.capture.tap import Tap
 from recorder.console import ConsoleWriter
-from recorder.routing.routes import Own, Target
-from recorder.routing.table import RoutingTable
+from recorder.routing.routes import Own
 from recorder.settings import RecorderSettings
 from recorder.tasks import TaskOwner
 from traffic.capture.redact import Redactor
+
+from .plan import Planner
 
 if TYPE_CHECKING:
     from .client import ClientConnection
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Context:
     settings: RecorderSettings
-    table: RoutingTable[Target]
     queue: FrameQueue
     tap: Tap
     redactor: Redactor | None  # None: `capture.redact: []`
@@ -29,7 +29,7 @@ class Context:
     pool: "Pool"
     tasks: TaskOwner
     own_page: Callable[[Own], tuple[bytes, bytes]]  # content type and body of an endpoint of the recorder's own
-    authority: bytes  # how clients reach the recorder that send no Host
+    planner: Planner
     clients: "set[ClientConnection]" = field(default_factory=set)
     rejected_heads: int = 0
     is_stopping: bool = False

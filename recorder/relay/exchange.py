@@ -10,22 +10,23 @@ ends once: `_finish` is the only way out.
 import asyncio
 import contextlib
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from recorder.routing.routes import Own
 from traffic.capture.events import ExchangeError
 from traffic.http1.framing import NO_BODY, FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
 from traffic.http1.message import END, ResponseEvent, ResponseReader
-from traffic.http1.rewrite import Rewritten, rewrite_request, rewrite_response, split_lines
+from traffic.http1.rewrite import rewrite_request, rewrite_response
 
 from .answers import encode_answer
 from .context import Context
 from .dial import DialError
 from .flow import Hold
-from .plan import Answer, Forward, Plan, make_plan
-from .transcript import RequestFacts, Transcript
+from .plan import Answer, Forward
+from .transcript import Transcript
 from .upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -75,56 +76,39 @@ class Exchange:
         self._head = head
         self._can_keep_client = head.keeps_alive
         self._request_is_over = is_whole
-        plan = make_plan(context.settings, context.table, head)
+        plan = context.planner.plan(head.method, head.value(b"host"), head.target)
         if plan.is_recorded and context.queue.failure and context.settings.capture.on_failure == "fail_closed":
             detail = "the recorder cannot record at the moment and is set to refuse then (capture.on_failure)"
-            plan = replace(plan, action=Answer(503, detail, _error("capture_failed", "capture", "recorder", detail)))
+            plan = msgspec.structs.replace(
+                plan, action=Answer(503, detail, _error("capture_failed", "capture", "recorder", detail))
+            )
         if isinstance(plan.action, Own):
             self._answer_own(plan.action)
             return
-        rewritten = self._open_transcript(plan, head, body)
-        if isinstance(plan.action, Forward):
-            self._forward = plan.action
+        action = plan.action
+        if isinstance(action, Forward):
+            via = VIA if context.settings.via else None
+            host = None if action.route.preserve_host and head.value(b"host") else action.destination.authority
+            rewritten = rewrite_request(head, action.target, host, via)
+            forwarded = rewritten.raw + body  # before the transcript takes the lines over
+            self._transcript.begin(head, plan, rewritten, body)
+            self._forward = action
             self._reader = ResponseReader(head.method)
-            self._send_upstream(rewritten.raw + body)
+            self._send_upstream(forwarded)
             self._find_upstream()
         else:
-            self._answer(plan.action)
+            assert action is not None
+            self._transcript.begin(head, plan, rewrite_request(head, head.target, None), body)
+            self._answer(action)
 
     def refuse_head(self, raw: bytes, problem: str, status: int, name: str) -> None:
         """The client's bytes are no request: say so, record what came, end the connection."""
         context = self._context
         context.rejected_heads += 1
         self._request_is_over = True
-        words = raw.split(b"\r\n", 1)[0].split(b" ")
-        method = words[0][:32].decode("latin-1")
-        target = words[1].decode("latin-1") if len(words) > 1 else ""
-        facts = RequestFacts(method, target, target, raw)
-        facts.request_line = raw.split(b"\r\n", 1)[0].decode("latin-1")
-        self._transcript.begin(context, facts, b"", is_recorded=context.settings.log_unmatched)
+        self._transcript.begin_refused(raw, is_recorded=context.settings.log_unmatched)
         by = "client" if status < 500 else "recorder"
         self._answer(Answer(status, problem, _error(name, "request_head", by, problem)))
-
-    def _open_transcript(self, plan: Plan, head: RequestHead, body: bytes) -> Rewritten:
-        context, action = self._context, plan.action
-        via = VIA if context.settings.via else None
-        if isinstance(action, Forward):
-            host = None if action.route.preserve_host and head.value(b"host") else action.destination.authority
-            rewritten = rewrite_request(head, action.target, host, via)
-        else:
-            rewritten = rewrite_request(head, head.target, None)
-        client_host = head.value(b"host")
-        target = head.target.decode("latin-1")
-        authority = (client_host or context.authority).decode("latin-1")
-        url = f"http://{authority}{target}" if target.startswith("/") else target
-        facts = RequestFacts(head.method, target, url, [*rewritten.lines, b"X-Proxy-Path: " + url.encode("latin-1")])
-        facts.request_line = head.raw[: head.raw.index(b"\r\n")].decode("latin-1")
-        facts.host = None if client_host is None else client_host.decode("latin-1")
-        facts.removed = rewritten.removed
-        facts.route, facts.pattern = plan.route, plan.pattern
-        facts.upstream_url = action.url if isinstance(action, Forward) else None
-        self._transcript.begin(context, facts, body, is_recorded=plan.is_recorded)
-        return rewritten
 
     # --- the way up
 
@@ -162,7 +146,9 @@ class Exchange:
             self._finish(None)
         elif self._is_tunnel or self._error is not None or self._answered_by == "recorder":
             self._finish(self._error or error)
-        elif self._forward is not None and self._forward.route.on_client_disconnect == "drain" and self._request_is_over:
+        elif (
+            self._forward is not None and self._forward.route.on_client_disconnect == "drain" and self._request_is_over
+        ):
             self._client_is_gone = True
             self._error = error
             if self.upstream is not None:
@@ -189,7 +175,7 @@ class Exchange:
             if sum(map(len, self._replay)) > limits.replay_bytes:
                 self._replay = None
         if self.upstream is not None:
-            self._write(self.upstream.flow.transport, data)
+            self._context.queue.write(self.upstream.flow.transport, data)
             return
         self._early.append(data)
         if sum(map(len, self._early)) > limits.early_bytes:
@@ -227,7 +213,7 @@ class Exchange:
         self.upstream = connection
         connection.exchange = self
         early, self._early = self._early, []
-        self._write(connection.flow.transport, early[0] if len(early) == 1 else b"".join(early))
+        self._context.queue.write(connection.flow.transport, early[0] if len(early) == 1 else b"".join(early))
         self.client.flow.release(Hold.EARLY)
         if self.client.is_full:
             connection.flow.hold(Hold.PEER)
@@ -258,8 +244,8 @@ class Exchange:
             phase = "response_body" if self._response_head is not None else "response_head"
             self._fail_upstream(_error("bad_response", phase, "upstream", str(error)), 502)
             return
-        if len(events) == 1 and type(events[0]) is bytes:  # the body goes on: what most reads are
-            transcript.response(at, data if events[0] is data else events[0], reader.body)
+        if len(events) == 1 and type(events[0]) is bytes:  # the body goes on, as with most reads
+            transcript.response(at, events[0], reader.body)
             self._pass_on(events[0])
         else:
             self._take_response(events, at, known)
@@ -272,24 +258,20 @@ class Exchange:
         reader, transcript = self._reader, self._transcript
         assert reader is not None
         heads = [event for event in events if isinstance(event, ResponseHead)]
+        rest = b"".join(event for event in events if isinstance(event, bytes))
         if heads:
             reads = [*self._partial_reads, (known, at)] if self._partial_reads else []
-            transcript.response_heads(reads, at, heads)
+            transcript.response_heads(reads, at, heads, rest, reader.body)
             self._partial_reads, known = [], 0
+        elif rest:
+            transcript.response(at, rest, reader.body)
         if reader.partial_head:
             self._partial_reads.append((known, at))
-        passing = []
-        for event in events:
-            if isinstance(event, ResponseHead):
-                if event.status == 101 and not self._begin_tunnel():
-                    return
-                passing.append(self._take_head(event))
-            elif event is not END:
-                assert isinstance(event, bytes)
-                transcript.response(at, event, reader.body)
-                passing.append(event)
-        if any(passing):
-            self._pass_on(b"".join(passing))
+        if heads and heads[-1].status == 101 and not self._begin_tunnel():
+            return
+        passing = b"".join(map(self._take_head, heads)) + rest
+        if passing:
+            self._pass_on(passing)
         if self._is_tunnel and heads:
             self.client_sent(self.client.reader.become_tunnel(), at, is_whole=False)
             self.client.flow.release(Hold.EARLY)
@@ -321,7 +303,7 @@ class Exchange:
 
     def _pass_on(self, data: bytes) -> None:
         if not self._client_is_gone:
-            self._write(self.client.flow.transport, data)
+            self._context.queue.write(self.client.flow.transport, data)
             return
         self._abandoned_bytes += len(data)
         if self._abandoned_bytes > self._context.settings.limits.abandoned_bytes:
@@ -363,7 +345,9 @@ class Exchange:
             self._fail(_error("request_cut", "request_body", "upstream", detail))
         elif not self._try_again():
             how = "reset" if exc is not None else "closed"
-            self._fail_upstream(_error("upstream_reset", self._phase, "upstream", f"the upstream {how} its connection"), 502)
+            self._fail_upstream(
+                _error("upstream_reset", self._phase, "upstream", f"the upstream {how} its connection"), 502
+            )
 
     # --- ending
 
@@ -433,7 +417,7 @@ class Exchange:
             self._transcript.first_byte_at = at
         self._transcript.response(at, data, NO_BODY)
         self._status = answer.status
-        self._write(self.client.flow.transport, data)
+        self._context.queue.write(self.client.flow.transport, data)
         self._response_is_over = True
         self.client.flow.release(Hold.EARLY)
         if self._request_is_over:
@@ -447,7 +431,7 @@ class Exchange:
         content_type, body = self._context.own_page(own)
         keeps = self._can_keep_client and self._request_is_over
         data = encode_answer(200, body, method=self._head.method, closes=not keeps, content_type=content_type)
-        self._write(self.client.flow.transport, data)
+        self._context.queue.write(self.client.flow.transport, data)
         self._is_finished = True
         self.client.exchange_over(keep_alive=keeps, lingers=not self._request_is_over)
 
@@ -506,14 +490,6 @@ class Exchange:
         else:
             upstream.exchange = None
             self._context.queue.forward(upstream.flow.transport.abort)
-
-    def _write(self, transport: asyncio.WriteTransport, data: bytes) -> None:
-        self._context.queue.forward(_write, transport, data)
-
-
-def _write(transport: asyncio.WriteTransport, data: bytes) -> None:
-    if not transport.is_closing():
-        transport.write(data)
 
 
 def _write_eof(transport: asyncio.WriteTransport) -> None:

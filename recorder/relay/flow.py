@@ -1,14 +1,15 @@
 """Reading from one side, paused for as long as anybody has a reason."""
 
 import asyncio
-from enum import IntFlag
-from typing import cast
+from typing import Final, cast
 
 
-class Hold(IntFlag):
-    PEER = 1  # the other side takes no more bytes at the moment
-    QUEUE = 2  # the way to the journal is full, and the settings say to wait
-    EARLY = 4  # bytes arrived that cannot go on yet
+class Hold:
+    """Reasons, as bits."""
+
+    PEER: Final = 1  # the other side takes no more bytes at the moment
+    QUEUE: Final = 2  # the way to the journal is full, and the settings say to wait
+    EARLY: Final = 4  # bytes arrived that cannot go on yet
 
 
 class Flow:
@@ -20,12 +21,12 @@ class Flow:
         self.transport = cast("asyncio.Transport", transport)
         self._holds = 0
 
-    def hold(self, reason: Hold) -> None:
+    def hold(self, reason: int) -> None:
         if not self._holds and not self.transport.is_closing():
             self.transport.pause_reading()
         self._holds |= reason
 
-    def release(self, reason: Hold) -> None:
+    def release(self, reason: int) -> None:
         if self._holds & reason:
             self._holds &= ~reason
             if not self._holds and not self.transport.is_closing():

@@ -1,20 +1,24 @@
-"""What to do with a request, decided from its head alone and before anything is sent: pure, no sockets.
+"""What to do with a request, decided from its method, Host and target alone, before anything is sent: pure, no sockets.
 
-The relay acts on the Plan: it forwards, or answers itself. Every refusal says what was wrong and what to do.
+The relay acts on the Plan: it forwards, or answers itself. Every refusal says what was wrong and what to do. Clients
+send the same few requests again and again, so the latest decisions are kept.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
 
 from recorder.routing.routes import Destination, Own, RouteTarget, Target, dynamic_target
 from recorder.routing.table import Redirect, RoutingTable
 from recorder.routing.target import TargetError, TargetParts, join_target, leaves_prefix, split_target
 from recorder.settings import RecorderSettings, Route
-from traffic.capture.events import ExchangeError
-from traffic.http1.head import TARGET_BYTES_MAX, RequestHead
+from traffic.capture.events import ExchangeError, Redaction
+from traffic.capture.redact import Redactor
+
+PLANS_KEPT = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An answer of the recorder's own."""
 
     status: int
@@ -23,54 +27,98 @@ class Answer:
     location: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(msgspec.Struct, frozen=True):
     destination: Destination
     target: bytes
     route: Route
 
-    @property
-    def url(self) -> str:
-        authority = self.destination.authority.decode("latin-1")
-        return f"{self.destination.scheme}://{authority}{self.target.decode('latin-1')}"
 
+class Plan(msgspec.Struct, frozen=True):
+    """`action` is what to do; the rest is what is told about it, without secrets, texts in latin-1."""
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """`action` is what to do; `route` is None where none matched."""
-
-    action: Forward | Answer | Own
-    route: str | None
+    action: Forward | Answer | Own | None  # None: the request could not be read
+    route: str | None  # None: no route matched
     pattern: str | None
     is_recorded: bool
+    path: str = ""  # the client's target
+    url: str = ""  # as the client called the recorder
+    upstream_url: str | None = None
+    recorded_target: bytes = b""
+    redactions: tuple[Redaction, ...] = ()
 
 
-def make_plan(settings: RecorderSettings, table: RoutingTable[Target], head: RequestHead) -> Plan:
-    try:
-        parts = split_target(head.target)
-    except TargetError as error:
-        return _refuse(settings, 400, str(error))
-    if len(head.target) > TARGET_BYTES_MAX:
-        return _refuse(settings, 414, f"the request target has more than {TARGET_BYTES_MAX} bytes")
-    if parts.form == "authority":
-        return _refuse(settings, 501, "CONNECT is not offered: set the recorder as the base URL, not as a proxy")
-    match = table.match(head.method, parts.authority or head.value(b"host"), parts.path)
-    if match is None:
-        return _not_found(settings)
-    if isinstance(match, Redirect):
-        query = b"" if parts.query is None else b"?" + parts.query
-        answer = Answer(308, "the route's path ends with a slash", location=parts.path + b"/" + query)
-        return Plan(answer, None, None, settings.log_unmatched)
-    if isinstance(match.value, RouteTarget):
-        return _forward(match.value, match.pattern, parts, parts.path[match.prefix_length :])
-    if match.value is Own.DYNAMIC:
-        decided = dynamic_target(settings, parts.path[match.prefix_length :])
+class Planner:
+    """`plan(method, host, target)` decides; `host` is the Host header's value, None where there is none."""
+
+    def __init__(
+        self, settings: RecorderSettings, table: RoutingTable[Target], redactor: Redactor | None, authority: bytes
+    ) -> None:
+        self._settings = settings
+        self._table = table
+        self._redactor = redactor
+        self._authority = authority  # in URLs of clients that send no Host
+        self.plan = lru_cache(PLANS_KEPT)(self._plan)
+
+    def _plan(self, method: str, host: bytes | None, target: bytes) -> Plan:
+        plan = self._decide(method, host, target)
+        action = plan.action
+        authority = (host or self._authority).decode("latin-1")
+        path, redactions = self._shown(target.decode("latin-1"))
+        url, _ = self._shown(f"http://{authority}{path}" if path.startswith("/") else path)
+        upstream_url, recorded_target = None, path.encode("latin-1")
+        if isinstance(action, Forward):
+            recorded, _ = self._shown(action.target.decode("latin-1"))
+            recorded_target = recorded.encode("latin-1")
+            upstream_url = f"{action.destination.scheme}://{action.destination.authority.decode('latin-1')}{recorded}"
+        return msgspec.structs.replace(
+            plan,
+            path=path,
+            url=url,
+            upstream_url=upstream_url,
+            recorded_target=recorded_target,
+            redactions=tuple(redactions),
+        )
+
+    def _shown(self, url: str) -> tuple[str, list[Redaction]]:
+        return self._redactor.url(url, "request") if self._redactor else (url, [])
+
+    def _decide(self, method: str, host: bytes | None, target: bytes) -> Plan:
+        try:
+            parts = split_target(target)
+        except TargetError as error:
+            return self._refuse(400, str(error))
+        if parts.form == "authority":
+            return self._refuse(501, "CONNECT is not offered: set the recorder as the base URL, not as a proxy")
+        match = self._table.match(method, parts.authority or host, parts.path)
+        if match is None or isinstance(match, Redirect):
+            return self._unmatched(parts, is_lacking_slash=match is not None)
+        rest = parts.path[match.prefix_length :]
+        if isinstance(match.value, RouteTarget):
+            return _forward(match.value, match.pattern, parts, rest)
+        if match.value is Own.DYNAMIC:
+            return self._dynamic(match.pattern, parts, rest)
+        if match.value is Own.NOT_FOUND:
+            return self._unmatched(parts, is_lacking_slash=False)
+        return Plan(match.value, None, match.pattern, is_recorded=False)
+
+    def _dynamic(self, pattern: str, parts: TargetParts, rest: bytes) -> Plan:
+        decided = dynamic_target(self._settings, rest)
         if isinstance(decided, str):
-            return _refuse(settings, 404, decided)
-        return _forward(decided.target, match.pattern, parts, decided.rest)
-    if match.value is Own.NOT_FOUND:
-        return _not_found(settings)
-    return Plan(match.value, None, match.pattern, is_recorded=False)
+            return self._refuse(404, decided)
+        return _forward(decided.target, pattern, parts, decided.rest)
+
+    def _unmatched(self, parts: TargetParts, *, is_lacking_slash: bool) -> Plan:
+        if is_lacking_slash:
+            query = b"" if parts.query is None else b"?" + parts.query
+            answer = Answer(308, "the route's path ends with a slash", location=parts.path + b"/" + query)
+        else:
+            routes = "\n".join(f"  {route.pattern}  ->  {route.destination}" for route in self._settings.routes)
+            answer = Answer(404, f"no route matches this path; the recorder's routes are:\n{routes or '  (none)'}")
+        return Plan(answer, None, None, self._settings.log_unmatched)
+
+    def _refuse(self, status: int, text: str) -> Plan:
+        error = ExchangeError("bad_request", "request_head", "client", text)
+        return Plan(Answer(status, text, error), None, None, self._settings.log_unmatched)
 
 
 def _forward(target: RouteTarget, pattern: str, parts: TargetParts, rest: bytes) -> Plan:
@@ -80,14 +128,3 @@ def _forward(target: RouteTarget, pattern: str, parts: TargetParts, rest: bytes)
         return Plan(Answer(400, error.detail, error), route.name, pattern, route.log)
     upstream = join_target(target.destination.path, rest, parts.query)
     return Plan(Forward(target.destination, upstream, route), route.name, pattern, route.log)
-
-
-def _refuse(settings: RecorderSettings, status: int, text: str) -> Plan:
-    error = ExchangeError("bad_request", "request_head", "client", text)
-    return Plan(Answer(status, text, error), None, None, settings.log_unmatched)
-
-
-def _not_found(settings: RecorderSettings) -> Plan:
-    routes = "\n".join(f"  {route.pattern}  ->  {route.destination}" for route in settings.routes)
-    text = f"no route matches this path; the recorder's routes are:\n{routes or '  (none)'}"
-    return Plan(Answer(404, text), None, None, settings.log_unmatched)

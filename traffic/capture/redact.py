@@ -6,10 +6,11 @@ query, and passwords in URLs. An authorization scheme (`Bearer`) stays readable.
 included. Called by the recorder's tap and by the ingest server's door.
 """
 
-import hmac
 import os
 import re
 import secrets
+from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote_to_bytes
@@ -32,6 +33,9 @@ SECRET_FIELDS = frozenset(
 )
 SECRET_PARAMETERS = frozenset([b"key", b"api_key", b"api-key", b"access_token", b"token"])
 _URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link"])
+
+LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
+_FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
 _PROTOCOL_KEY = re.compile(rb"(?i)([^,\s]*(?:api-?key|token|bearer|auth(?:orization)?)[.=_-]|(?=sk-))([^,\s]+)")
@@ -62,7 +66,7 @@ class Redactor:
         self._key = key
 
     def placeholder(self, secret: bytes) -> bytes:
-        return b"[secret:%b]" % hmac.digest(self._key, secret, "sha256")[:4].hex().encode()
+        return b"[secret:%b]" % blake2b(secret, key=self._key, digest_size=4).hexdigest().encode()
 
     def head(self, raw: bytes, side: Side) -> tuple[bytes, list[Redaction]]:
         """A head, malformed or not, as it may be recorded, and what was replaced in it."""
@@ -74,26 +78,29 @@ class Redactor:
         parts[::2] = lines
         return b"".join(parts), found
 
+    def fields(self, lines: list[bytes], positions: Mapping[bytes, list[int]], side: Side) -> list[Redaction]:
+        """Replace secrets in the fields of a valid head, in place: `positions` and `lines` as http1/rewrite.py has them."""
+        found: list[Redaction] = []
+        for name in positions.keys() & LOOKED_AT:
+            for place in positions[name]:
+                if lines[place + 1]:
+                    lines[place + 1] = self._line(name, lines[place + 1], side, found)
+        return found
+
     def lines(self, lines: list[bytes], side: Side) -> list[Redaction]:
-        """Replace secrets in the lines of a head, the start line first, in place; the lines carry no line ends."""
+        """Replace secrets in lines that should be a head's, the start line first, in place; they carry no line ends."""
         found: list[Redaction] = []
         if b"?" in lines[0] or b"@" in lines[0]:
             lines[0] = self._in_url(lines[0], side, found)
         name = b""
         for place in range(1, len(lines)):
             line = lines[place]
-            if line[:1] in (b" ", b"\t"):  # a folded line continues the field above it
-                if name in SECRET_FIELDS:
-                    lines[place] = self._value(b" ", line, f"{side}.header.{name.decode('latin-1')}", found)
+            if line[:1] in _FOLD and name in SECRET_FIELDS:  # the line continues the field above it
+                lines[place] = self._value(b" ", line, f"{side}.header.{name.decode('latin-1')}", found)
                 continue
-            before, colon, value = line.partition(b":")
-            name = before.strip().lower()
-            if name in SECRET_FIELDS:
-                lines[place] = self._value(before + colon, value, f"{side}.header.{name.decode('latin-1')}", found)
-            elif name in _URL_FIELDS:
-                lines[place] = self._in_url(line, side, found)
-            elif name == b"sec-websocket-protocol":
-                lines[place] = before + colon + self._in_protocols(value, side, found)
+            name = line[: line.find(b":")].strip().lower()
+            if name in LOOKED_AT:
+                lines[place] = self._line(name, line, side, found)
         return found
 
     def url(self, text: str, side: Side) -> tuple[str, list[Redaction]]:
@@ -102,6 +109,14 @@ class Redactor:
             return text, []
         found: list[Redaction] = []
         return self._in_url(text.encode("latin-1", "replace"), side, found).decode("latin-1"), found
+
+    def _line(self, name: bytes, line: bytes, side: Side, found: list[Redaction]) -> bytes:
+        before, colon, value = line.partition(b":")
+        if name in SECRET_FIELDS:
+            return self._value(before + colon, value, f"{side}.header.{name.decode('latin-1')}", found)
+        if name in _URL_FIELDS:
+            return self._in_url(line, side, found) if b"?" in line or b"@" in line else line
+        return before + colon + self._in_protocols(value, side, found)
 
     def _value(self, before: bytes, value: bytes, where: str, found: list[Redaction]) -> bytes:
         secret = value.strip(b" \t")

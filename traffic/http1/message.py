@@ -55,6 +55,11 @@ class RequestReader:
         return not self.in_body and not self._buffer
 
     @property
+    def is_drained(self) -> bool:
+        """Nothing waits behind the request that is over."""
+        return not self._buffer
+
+    @property
     def buffered_bytes(self) -> int:
         return len(self._buffer)
 

@@ -3,7 +3,10 @@
 Lines keep their order, case, spacing and bytes. Removed in either direction (RFC 9110 §7.6.1): Connection and the fields
 it names, Proxy-Connection, Proxy-Authorization, Keep-Alive, TE, and Upgrade, except for a WebSocket handshake, whose
 Connection and Upgrade lines are the message. Fields that frame or address a message are never removed, even where
-Connection names them. `lines` are a head's lines without their CRLF, the start line first.
+Connection names them.
+
+`lines` are a head's lines without their CRLF: the start line, then each field at its place in `Head.fields` plus one,
+so that places stay valid; a removed line is empty, added ones stand behind.
 """
 
 from dataclasses import dataclass
@@ -28,25 +31,29 @@ class Rewritten:
 
 
 def split_lines(raw: bytes) -> list[bytes]:
-    """The lines of a head that ends with its empty line."""
+    """The lines of a valid head."""
     return raw[:-4].split(b"\r\n")
 
 
 def join_lines(lines: list[bytes]) -> bytes:
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return b"\r\n".join(filter(None, lines)) + b"\r\n\r\n"
 
 
 def rewrite_request(head: RequestHead, target: bytes, host: bytes | None, via: bytes | None = None) -> Rewritten:
     """The head for the upstream: its `target` and `host` (None keeps the client's Host line), `via` added as Via."""
     rewritten = _without_hop_by_hop(head, is_websocket=head.wants_websocket)
     lines = rewritten.lines
-    method, _, version = lines[0].split(b" ")
-    lines[0] = b"%b %b %b" % (method, target, version)
+    set_target(lines, target)
     if host is not None:
         _set_host(head, lines, host)
     if via is not None:
         lines.append(b"Via: " + via)
     return rewritten
+
+
+def set_target(lines: list[bytes], target: bytes) -> None:
+    method, _, version = lines[0].split(b" ")
+    lines[0] = b"%b %b %b" % (method, target, version)
 
 
 def rewrite_response(head: ResponseHead, via: bytes | None = None) -> Rewritten:
@@ -62,28 +69,31 @@ def _without_hop_by_hop(head: Head, *, is_websocket: bool) -> Rewritten:
     if _HOP_BY_HOP.isdisjoint(head.positions):
         return Rewritten(lines, [])
     named = head.tokens(b"connection")
-    leaving = (_HOP_BY_HOP | set(named)) - _NEVER_REMOVED
+    places = [
+        place
+        for name, places_of_name in head.positions.items()
+        if (name in _HOP_BY_HOP or name in named) and name not in _NEVER_REMOVED
+        for place in places_of_name
+    ]
     if is_websocket:
-        leaving -= {b"upgrade", b"connection"}
-        if not _WEBSOCKET_CONNECTION.issuperset(named):
-            first, *others = head.positions[b"connection"]
-            lines[first + 1] = b"Connection: Upgrade"
-            leaving_places = {place + 1 for place in others}
-        else:
-            leaving_places = set()
-    else:
-        leaving_places = set()
-    for name in leaving:
-        leaving_places.update(place + 1 for place in head.positions.get(name, ()))
-    removed = [head.fields[place - 1] for place in sorted(leaving_places)]
-    return Rewritten([line for place, line in enumerate(lines) if place not in leaving_places], removed)
+        places = _spare_handshake(head, lines, named, places)
+    places.sort()
+    for place in places:
+        lines[place + 1] = b""
+    return Rewritten(lines, [head.fields[place] for place in places])
+
+
+def _spare_handshake(head: Head, lines: list[bytes], named: list[bytes], places: list[int]) -> list[int]:
+    """Keep the Upgrade line and one Connection line, which then names nothing that was removed."""
+    first = head.positions[b"connection"][0]
+    if not _WEBSOCKET_CONNECTION.issuperset(named):
+        lines[first + 1] = b"Connection: Upgrade"
+    return [place for place in places if place != first and place not in head.positions[b"upgrade"]]
 
 
 def _set_host(head: RequestHead, lines: list[bytes], host: bytes) -> None:
-    if b"host" not in head.positions:  # HTTP/1.0
-        lines.insert(1, b"Host: " + host)
-        return
-    for place, line in enumerate(lines):
-        if line[:5].lower() == b"host:" and place:
-            lines[place] = line[:5] + b" " + host
-            return
+    places = head.positions.get(b"host")
+    if places is None:  # HTTP/1.0
+        lines.append(b"Host: " + host)
+    else:
+        lines[places[0] + 1] = lines[places[0] + 1][:5] + b" " + host
