@@ -14,8 +14,6 @@ REQUEST = "_request.bin"
 RESPONSE = "_response.bin"
 METADATA = "_metadata.json"
 
-STARTED_NS_MAX = 253_402_300_799_999_999_999  # the last nanosecond of the year 9999
-
 _is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
