@@ -43,7 +43,7 @@ class _Fields:
             self.positions[key].append(len(self.fields))
         else:
             self.positions[key] = [len(self.fields)]
-        self.fields.append((name, value))
+        self.fields.append((name, value.rstrip()))  # llhttp leaves the white space behind a value
 
 
 @dataclass(slots=True)
@@ -129,6 +129,8 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     parser = httptools.HttpResponseParser(sink)
     _judge(parser, raw)
     version = _version(raw[:8])
+    if b"\0" in raw:
+        raise HeadError("NUL in the head")  # llhttp lets it pass in a reason phrase
     status = parser.get_status_code()
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")

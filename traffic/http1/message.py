@@ -14,7 +14,7 @@ that raised them was returned, and nothing behind it can be trusted. A refused h
 from enum import Enum
 from typing import Final
 
-from .framing import NO_BODY, UNTIL_CLOSE, Body, request_body, response_body
+from .framing import NO_BODY, UNTIL_CLOSE, Body, FramingError, request_body, response_body
 from .head import (
     HEAD_BYTES_MAX,
     HeadError,
@@ -101,10 +101,14 @@ class RequestReader:
             return []
         self._buffer = buffer[:end]  # what a refused head looked like, for its recording
         head = parse_request_head(self._buffer)
-        self._buffer = b""
         self.body = request_body(head)
-        self.in_body = True
-        return self._feed_body(buffer, end, [head])
+        try:
+            events = self._feed_body(buffer, end, [head])
+        except FramingError as error:  # nothing of this request was returned: it is refused as a whole
+            raise HeadError(str(error)) from error
+        if events[-1] is not END:
+            self._buffer, self.in_body = b"", True
+        return events
 
     def _feed_body(self, data: bytes, start: int, events: list[RequestEvent]) -> list[RequestEvent]:
         end = self.body.feed(data, start)

@@ -85,10 +85,11 @@ def _without_hop_by_hop(head: Head, *, is_websocket: bool) -> Rewritten:
 
 def _spare_handshake(head: Head, lines: list[bytes], named: list[bytes], places: list[int]) -> list[int]:
     """Keep the Upgrade line and one Connection line, which then names nothing that was removed."""
-    first = head.positions[b"connection"][0]
-    if not _WEBSOCKET_CONNECTION.issuperset(named):
-        lines[first + 1] = b"Connection: Upgrade"
-    return [place for place in places if place != first and place not in head.positions[b"upgrade"]]
+    connections = head.positions.get(b"connection", [])
+    if len(connections) > 1 or not _WEBSOCKET_CONNECTION.issuperset(named):
+        lines[connections[0] + 1] = b"Connection: Upgrade"
+    kept = {*connections[:1], *head.positions.get(b"upgrade", [])}
+    return [place for place in places if place not in kept]
 
 
 def _set_host(head: RequestHead, lines: list[bytes], host: bytes) -> None:
