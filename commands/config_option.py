@@ -15,14 +15,14 @@ config_option = click.option(
 )
 
 
-def load_or_exit(path: Path | None) -> Configuration:
-    """Prints every error of the configuration on stderr, one a line, and exits 2; or else its warnings."""
+def load_or_exit(path: Path | None, *, quiet: bool = False) -> Configuration:
+    """Prints every error of the configuration on stderr, one a line, and exits 2; else its warnings, unless `quiet`."""
     try:
         configuration = load_config(path, os.environ)
     except ConfigError as error:
         for message in error.messages:
             click.echo(message, err=True)
         raise SystemExit(2) from None
-    for warning in configuration.warnings:
+    for warning in configuration.warnings if not quiet else ():
         click.echo(f"warning: {warning}", err=True)
     return configuration

@@ -1,4 +1,7 @@
-"""`recorder replay`: sends a recorded request again. The answer's body goes to stdout as it comes, the rest to stderr."""
+"""`recorder replay`: sends a recorded request again.
+
+The answer's body goes to stdout as it comes, all else to stderr.
+"""
 
 import asyncio
 import secrets

@@ -1,0 +1,162 @@
+"""`recorder proxy` and `recorder ingest`: one service as a process.
+
+A first SIGTERM or Ctrl-C stops it gracefully, a second one at once. With --exit-with-parent (how `recorder up` starts
+them) the end of stdin stops it gracefully as well: the pipe ends when the parent closes it, or dies, on every system.
+Such a child says that it is ready by one line of JSON on stderr: {"ready": true, "port": 5601}.
+"""
+
+import asyncio
+import errno
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.config_option import config_option, load_or_exit
+from commands.start_text import ingest_text, recorder_text
+
+if TYPE_CHECKING:
+    from ingest_server.server import IngestServer
+    from recorder.server import Recorder
+
+# After start: what is there stays, and a proxied exchange makes no cycles that need frequent collections.
+GC_THRESHOLDS = (50_000, 50, 100)
+
+exit_with_parent_option = click.option("--exit-with-parent", is_flag=True, hidden=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    server: "Recorder | IngestServer"
+    section: str  # of the configuration: "server" or "ingest"
+    address: str
+    text: Callable[[int], Iterable[str]]  # what to tell when it listens, by its port
+    text_to_stderr: bool
+
+
+@click.command("proxy")
+@config_option
+@exit_with_parent_option
+def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
+    r"""Start the recorder alone.
+
+    It forwards requests and sends recordings to the ingest server that logging.server_url names.
+
+    \b
+    Example:
+      recorder proxy --config config.yaml
+    """
+    configuration = load_or_exit(config_path, quiet=exit_with_parent)
+    from recorder.server import Recorder  # noqa: PLC0415 not needed to report a wrong configuration
+
+    settings = configuration.recorder
+    address = f"{settings.host}:{settings.port}"
+    is_json = settings.console.format == "json"
+    service = Service(Recorder(settings), "server", address, lambda port: recorder_text(settings, port), is_json)
+    _serve(service, exit_with_parent)
+
+
+@click.command("ingest")
+@config_option
+@exit_with_parent_option
+def ingest_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
+    r"""Start the ingest server alone.
+
+    It takes recordings from recorders and stores them as files.
+
+    \b
+    Example:
+      recorder ingest --config config.yaml
+    """
+    configuration = load_or_exit(config_path, quiet=exit_with_parent)
+    from ingest_server.server import IngestServer  # noqa: PLC0415 imports aiohttp, which `proxy` does without
+
+    settings = configuration.ingest
+    address = f"{settings.host}:{settings.port}"
+    service = Service(IngestServer(settings), "ingest", address, lambda port: ingest_text(settings, port), False)
+    _serve(service, exit_with_parent)
+
+
+def _serve(service: Service, is_child: bool) -> None:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(_run(service, is_child))
+    raise SystemExit(code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 does not exist for Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+async def _run(service: Service, is_child: bool) -> int:
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    try:
+        await service.server.start()
+    except (OSError, ValueError) as error:
+        click.echo(f"Error: {explain(error, service.section, service.address)}", err=True)
+        return 1
+    _tell_ready(service, stop, is_child)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    await stop.wait()
+    await service.server.stop()
+    return 0
+
+
+def explain(error: Exception, section: str, address: str) -> str:
+    """One line that names the configuration's key to change, where one can help."""
+    if isinstance(error, OSError) and error.filename is None:
+        if error.errno == errno.EADDRINUSE:
+            return f"{section}.port: {address} is already in use; stop what uses it, or set another {section}.port"
+        if error.errno == errno.EACCES:
+            return f"{section}.port: not allowed to listen on {address}; set {section}.port to one above 1023"
+        if error.errno is not None:
+            return f"{section}.host: cannot listen on {address}: {error.strerror}"
+    return str(error)
+
+
+def _tell_ready(service: Service, stop: asyncio.Event, is_child: bool) -> None:
+    if is_child:
+        _stop_at_end_of_stdin(stop)
+        print(json.dumps({"ready": True, "port": service.server.port}), file=sys.stderr, flush=True)
+        return
+    for line in service.text(service.server.port):
+        click.echo(line, err=service.text_to_stderr)
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(1)  # the second one; the journal holds what was recorded
+        loop.call_soon_threadsafe(stop.set)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _stop_at_end_of_stdin(stop: asyncio.Event) -> None:
+    """By a thread: event loops cannot wait for a pipe on every system."""
+    loop = asyncio.get_running_loop()
+
+    def wait_for_end() -> None:
+        while os.read(0, 4096):
+            pass
+        loop.call_soon_threadsafe(stop.set)
+
+    threading.Thread(target=wait_for_end, name="parent", daemon=True).start()

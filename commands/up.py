@@ -1,0 +1,88 @@
+"""`recorder up`: the ingest server and the recorder as two supervised processes."""
+
+import asyncio
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO
+
+import click
+
+from commands.config_file import Configuration
+from commands.config_option import config_option, load_or_exit
+from commands.start_text import ingest_text, recorder_text
+from commands.supervisor import Child, ChildFailedError, Supervisor
+
+
+@click.command("up")
+@config_option
+@click.pass_context
+def up_command(context: click.Context, config_path: Path | None) -> None:
+    r"""Start the recorder and the ingest server, and keep them running.
+
+    Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
+    one stops at once.
+
+    \b
+    Examples:
+      recorder up
+      recorder up --config config.yaml
+    """
+    configuration = load_or_exit(config_path)
+    ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
+    supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)
+    raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy)))
+
+
+def make_children(
+    context: click.Context, configuration: Configuration, names: list[str], output: BinaryIO | None
+) -> list[Child]:
+    """The services as children that read the same configuration and tell as much as this process does."""
+    parent = context.find_root()
+    before = ["--log-level", parent.params["log_level"]]
+    behind = ["--exit-with-parent"]
+    if configuration.path is not None:
+        behind += ["--config", str(configuration.path)]
+    return [Child(name, [*before, name, *behind], output) for name in names]
+
+
+async def _run(configuration: Configuration, supervisor: Supervisor, ingest: Child, proxy: Child) -> int:
+    stop, failure = asyncio.Event(), None
+    _stop_on_signals(stop, supervisor)
+    try:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(_start_and_keep(configuration, supervisor, ingest, proxy))
+            await stop.wait()
+            running.cancel()
+    except* ChildFailedError as failures:
+        failure = _first(failures)
+        click.echo(f"Error: {failure}", err=True)
+    ended_well = await supervisor.stop()
+    return 0 if ended_well and failure is None else 1
+
+
+async def _start_and_keep(configuration: Configuration, supervisor: Supervisor, ingest: Child, proxy: Child) -> None:
+    await supervisor.start()
+    recorder = configuration.recorder
+    for line in ingest_text(configuration.ingest, ingest.port):
+        click.echo(line, err=recorder.console.format == "json")
+    for line in recorder_text(recorder, proxy.port):
+        click.echo(line, err=recorder.console.format == "json")
+    await supervisor.keep()
+
+
+def _stop_on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    loop = asyncio.get_running_loop()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(supervisor.kill if stop.is_set() else stop.set)
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+
+
+def _first(group: BaseExceptionGroup[ChildFailedError]) -> BaseException:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
