@@ -157,7 +157,7 @@ def _json_line(line: Line) -> str:
     return json.dumps(fields)
 
 
-def _painter(stream: TextIO) -> Any:  # noqa: ANN401 None, or a function from a line to a coloured line
+def _painter(stream: TextIO) -> Any:
     if not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
         return None
     from rich.console import Console as RichConsole  # noqa: PLC0415 costs 50 ms, for terminals alone

@@ -5,6 +5,8 @@ async with Recorder(settings) as recorder:
 """
 
 import asyncio
+import contextlib
+import errno
 import logging
 import socket
 import time
@@ -81,11 +83,12 @@ class Recorder:
         context.is_stopping = True
         for server in self._servers:
             server.close()
-        deadline = time.monotonic() + (self.settings.grace_s if grace_s is None else grace_s)
+        context.is_empty.clear()
         for client in list(context.clients):
             client.close_if_idle()
-        while context.clients and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        if context.clients:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(context.is_empty.wait(), self.settings.grace_s if grace_s is None else grace_s)
         for client in list(context.clients):
             if client.exchange is not None:
                 client.exchange.shut_down()
@@ -166,7 +169,7 @@ def _listening_sockets(host: str, port: int) -> list[socket.socket]:
             except OSError as error:
                 sockets.remove(listening)
                 listening.close()
-                if error.errno == 99 and sockets:  # noqa: PLR2004
+                if error.errno == errno.EADDRNOTAVAIL and sockets:  # a family without a loopback here
                     continue
                 raise
             listening.setblocking(False)

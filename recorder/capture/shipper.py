@@ -1,6 +1,6 @@
 """Ships journals to the ingest server, in one thread: from the acknowledged offset on, forever, at least once.
 
-    PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest offset held
+    PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest held
     200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
     409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
     anything else, or no answer             try again, with jittered backoff of at most 2 s

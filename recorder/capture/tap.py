@@ -1,7 +1,7 @@
 """The tap: what the relay tells about each exchange, turned into frames by reference.
 
-`Tap.begin` opens a Recording; the relay hands it heads and body bytes as they pass and ends it once. Nothing here waits,
-logs or copies. When the queue is full under `when_full: drop`, an exchange that has begun loses the rest of its bytes
+`Tap.begin` opens a Recording; the relay hands it heads and body bytes as they pass and ends it once. Nothing here
+waits, logs or copies. When the queue is full under `when_full: drop`, an exchange that has begun loses the rest of its bytes
 and ends with `capture_gap`; one that would begin is counted in a gap record. The ledger counts both.
 """
 
@@ -13,7 +13,6 @@ from traffic.capture.events import ExchangeError, Finished, Gap, Redaction, Star
 from traffic.capture.frames import Kind
 
 from .queue import FrameQueue
-
 
 _STARTED, _REQUEST, _RESPONSE = int(Kind.STARTED), int(Kind.REQUEST), int(Kind.RESPONSE)
 _FINISHED, _GAP = int(Kind.FINISHED), int(Kind.GAP)

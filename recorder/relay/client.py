@@ -12,8 +12,6 @@ from .exchange import Exchange
 from .flow import Flow, Hold
 from .upstream import WRITE_BUFFER_BYTES
 
-REQUEST_TIMEOUT_TEXT = "the request's head did not arrive in time"
-
 
 class ClientConnection(asyncio.Protocol):
     __slots__ = (
@@ -76,18 +74,20 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 how it was lost makes no difference
         self._context.clients.discard(self)
+        if not self._context.clients:
+            self._context.is_empty.set()
         if self.exchange is not None:
             self.exchange.client_lost()
 
     def pause_writing(self) -> None:
         self.is_full = True
-        if self.exchange is not None and self.exchange.upstream is not None:
-            self.exchange.upstream.flow.hold(Hold.PEER)
+        if self.exchange is not None:
+            self.exchange.hold_upstream()
 
     def resume_writing(self) -> None:
         self.is_full = False
-        if self.exchange is not None and self.exchange.upstream is not None:
-            self.exchange.upstream.flow.release(Hold.PEER)
+        if self.exchange is not None:
+            self.exchange.release_upstream()
 
     def resume_after_full_queue(self) -> None:
         self.flow.release(Hold.QUEUE)
@@ -114,6 +114,7 @@ class ClientConnection(asyncio.Protocol):
 
     def reset(self) -> None:
         """End the connection so that the client cannot take what it got for a whole response."""
+        self.exchange = None
         self._context.queue.forward(self.flow.transport.abort)
 
     # --- called once a second
@@ -126,7 +127,7 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.check_deadlines(now_s)
         elif self.reader.partial_head:
             if now_s - self._since_s > self._context.settings.limits.head_read_s:
-                self._refuse(REQUEST_TIMEOUT_TEXT, 408, "client_timeout")
+                self._refuse("the request's head did not arrive in time", 408, "client_timeout")
         elif now_s - self._since_s > self._context.settings.limits.client_idle_s:
             self.flow.transport.close()
 

@@ -1,5 +1,6 @@
 """What all connections of one recorder share."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -31,5 +32,6 @@ class Context:
     own_page: Callable[[Own], tuple[bytes, bytes]]  # content type and body of an endpoint of the recorder's own
     planner: Planner
     clients: "set[ClientConnection]" = field(default_factory=set)
+    is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last client left
     rejected_heads: int = 0
     is_stopping: bool = False

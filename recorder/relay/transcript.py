@@ -79,7 +79,8 @@ class Transcript:
         self, reads: list[tuple[int, int]], at: int, heads: list[ResponseHead], rest: bytes, body: Body
     ) -> None:
         """Heads as they came, and the `rest` of the read that brought the last of them, which is `body`'s. `reads` are
-        the reads that each held a part of the first head, the latest included: (offset in it, time)."""
+        the reads that each held a part of the first head, the latest included: (offset in it, time).
+        """
         recording = self._recording
         if recording is None:
             return
@@ -182,5 +183,5 @@ class Transcript:
 
 def _new_id() -> str:
     """A random UUID (RFC 9562, version 4)."""
-    digits = f"{random.getrandbits(128):032x}"  # noqa: S311 a name, not a secret; seeded by the system
+    digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

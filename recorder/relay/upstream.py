@@ -61,6 +61,4 @@ class UpstreamConnection(asyncio.Protocol):
         self.flow.release(Hold.QUEUE)
 
     def close(self) -> None:
-        """Let go: nothing of this connection reaches an exchange any more."""
-        self.exchange = None
         self.flow.transport.abort()

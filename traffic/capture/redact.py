@@ -38,8 +38,9 @@ LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid
 _FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
-_PROTOCOL_KEY = re.compile(rb"(?i)([^,\s]*(?:api-?key|token|bearer|auth(?:orization)?)[.=_-]|(?=sk-))([^,\s]+)")
-_USERINFO = re.compile(rb"(//)([^/?#@\s]+)(@)")
+_PROTOCOL_KEY = re.compile(rb"(?i)((?=sk-)|[^,\s]*?(?:api-?key|token|bearer|auth(?:orization)?)[.=_-])([^,\s]+)")
+_USERINFO = re.compile(rb"(//)([^/?#\s]+)(@)")
+_PLACEHOLDER = re.compile(rb"\[secret:[0-9a-f]{8}\]")
 _LINE_END = re.compile(rb"(\r\n|\r|\n)")
 _PARAMETER = re.compile(rb"([?&;])([^=&;#?\s]+)=([^&;#\s>\"]*)")
 
@@ -66,6 +67,10 @@ class Redactor:
         self._key = key
 
     def placeholder(self, secret: bytes) -> bytes:
+        if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(
+            secret
+        ):  # replaced before, as in a recording sent again
+            return secret
         return b"[secret:%b]" % blake2b(secret, key=self._key, digest_size=4).hexdigest().encode()
 
     def head(self, raw: bytes, side: Side) -> tuple[bytes, list[Redaction]]:
@@ -79,7 +84,7 @@ class Redactor:
         return b"".join(parts), found
 
     def fields(self, lines: list[bytes], positions: Mapping[bytes, list[int]], side: Side) -> list[Redaction]:
-        """Replace secrets in the fields of a valid head, in place: `positions` and `lines` as http1/rewrite.py has them."""
+        """Replace secrets in the fields of a valid head, in place; `lines` and `positions` as in http1/rewrite.py."""
         found: list[Redaction] = []
         for name in positions.keys() & LOOKED_AT:
             for place in positions[name]:

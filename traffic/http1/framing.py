@@ -63,8 +63,8 @@ class UntilCloseBody:
 
 
 class ChunkedBody:
-    """`in_trailer` turns true behind the last chunk's size line; `trailer_at` tells how many of the bytes that the latest
-    feed took lie before the trailer section (0 for a feed that began inside it).
+    """`in_trailer` turns true behind the last chunk's size line; `trailer_at` tells how many of the bytes that the
+    latest feed took lie before the trailer section (0 for a feed that began inside it).
     """
 
     __slots__ = ("_line", "_line_of_data_end", "_remaining", "_trailer_bytes", "done", "in_trailer", "trailer_at")

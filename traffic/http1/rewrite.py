@@ -1,6 +1,6 @@
 """The only code that edits a head: what a proxy must change on the way, and nothing else.
 
-Lines keep their order, case, spacing and bytes. Removed in either direction (RFC 9110 §7.6.1): Connection and the fields
+Lines keep their order, case, spacing and bytes. Removed in either direction (RFC 9110 §7.6.1): Connection, the fields
 it names, Proxy-Connection, Proxy-Authorization, Keep-Alive, TE, and Upgrade, except for a WebSocket handshake, whose
 Connection and Upgrade lines are the message. Fields that frame or address a message are never removed, even where
 Connection names them.
