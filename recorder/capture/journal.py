@@ -3,8 +3,8 @@
     journal_dir/lock                    held by the one recorder that uses the folder
     journal_dir/<uuid>/<offset>.seg     segments of one journal; the name is the offset of the segment's first byte
 
-Each start of a recorder opens a journal of its own; those left behind by earlier runs are closed (`recover`), shipped and
-deleted. A frame never lies across two segments, so a torn tail is found by reading the last segment alone. One
+Each start of a recorder opens a journal of its own; those left behind by earlier runs are closed (`recover`), shipped
+and deleted. A frame never lies across two segments, so a torn tail is found by reading the last segment alone. One
 thread appends, another reads and deletes; `end` is published only when the bytes are in the file.
 """
 

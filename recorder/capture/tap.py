@@ -1,8 +1,8 @@
 """The tap: what the relay tells about each exchange, turned into frames by reference.
 
 `Tap.begin` opens a Recording; the relay hands it heads and body bytes as they pass and ends it once. Nothing here
-waits, logs or copies. When the queue is full under `when_full: drop`, an exchange that has begun loses the rest of its bytes
-and ends with `capture_gap`; one that would begin is counted in a gap record. The ledger counts both.
+waits, logs or copies. When the queue is full under `when_full: drop`, an exchange that has begun loses the rest of its
+bytes and ends with `capture_gap`; one that would begin is counted in a gap record. The ledger counts both.
 """
 
 import time

@@ -202,10 +202,14 @@ class Exchange:
             self._pass_on(events[0])
         else:
             self._take_response(reader, events, at, known)
-        queue = self._context.queue
-        if queue.blocks and self.leg is not None and self.leg.connection is not None:
-            self.leg.connection.flow.hold(Hold.QUEUE)
-            queue.resume_later(self.leg.connection)
+        if self._context.queue.blocks:
+            self._pause_for_queue()
+
+    def _pause_for_queue(self) -> None:
+        connection = self.leg.connection if self.leg is not None else None
+        if connection is not None:
+            connection.flow.hold(Hold.QUEUE)
+            self._context.queue.resume_later(connection)
 
     def _take_response(self, reader: ResponseReader, events: list[ResponseEvent], at: int, known: int) -> None:
         """A read that held more than body bytes. `known`: bytes of a head that earlier reads had brought."""

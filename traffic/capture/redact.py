@@ -69,7 +69,7 @@ class Redactor:
     def placeholder(self, secret: bytes) -> bytes:
         if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(
             secret
-        ):  # replaced before, as in a recording sent again
+        ):  # a recording sent again
             return secret
         return b"[secret:%b]" % blake2b(secret, key=self._key, digest_size=4).hexdigest().encode()
 
