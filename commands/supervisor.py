@@ -89,9 +89,7 @@ class Child:
             async with asyncio.timeout(deadline_s):
                 code = await process.wait()
         except TimeoutError:
-            log.error(  # noqa: TRY400 a traceback would tell nothing
-                "%s did not stop within %.0f s and is killed", self.name, deadline_s
-            )
+            log.error("%s did not stop within %.0f s and is killed", self.name, deadline_s)
             self.kill()
             code = await process.wait()
         await self._tasks.stop()
