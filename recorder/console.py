@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 import msgspec
@@ -102,7 +103,7 @@ class ConsoleWriter:
 
 
 def text_line(line: Line) -> str:
-    start = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(line.at_s))} [{line.id}]"
+    start = f"{_local_time(int(line.at_s))} [{line.id}]"
     if isinstance(line, StartedLine):
         mark = "log" if line.is_recorded else "no-log"
         return (
@@ -112,6 +113,11 @@ def text_line(line: Line) -> str:
     error = "" if line.error is None else f" {line.error}"
     status = line.status if line.status is not None else "-"
     return f"{start} {status} {line.duration_us / 1e6:.2f}s {size(line.response_bytes)}{first_byte}{error}"
+
+
+@lru_cache(8)
+def _local_time(at_s: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
 def size(count: int) -> str:
