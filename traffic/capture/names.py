@@ -6,9 +6,9 @@ Called by the ingest server, which alone creates such files, and by what looks f
 """
 
 import re
-import time
 from collections.abc import Iterator
 from functools import lru_cache
+from time import gmtime, strftime
 
 REQUEST = "_request.bin"
 RESPONSE = "_response.bin"
@@ -54,4 +54,4 @@ def iso(at_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def _second(second: int) -> str:
-    return time.strftime("%Y-%m-%d_%H-%M-%S", time.gmtime(second))
+    return strftime("%Y-%m-%d_%H-%M-%S", gmtime(second))
