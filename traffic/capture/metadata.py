@@ -4,17 +4,20 @@
 Fields may be added, at the end of their object; none changes its meaning. Pure: the ingest server calls it and writes.
 """
 
-from collections.abc import Sequence
+import re
 
 import msgspec
 
 from traffic.capture import names
 from traffic.capture.events import ExchangeError, Finished, Started
-from traffic.http1.head import HeadError, head_end, parse_request_head, parse_response_head
+from traffic.http1.head import head_end
 
 SCHEMA = 1
 ARRIVALS_MAX = 65_536
 HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
+
+_is_head = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*:[^\r\n]*\r\n)*\r\n").fullmatch
+_status = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r]").match
 
 Headers = list[tuple[str, str]]  # latin-1
 Arrivals = list[tuple[int, int]]  # (offset in the stored file, microseconds since the start)
@@ -129,32 +132,32 @@ def thin(arrivals: Arrivals) -> None:
 
 
 def request_headers(data: bytes) -> Headers | None:
-    """The header lines of a stored request; [] where its head is no HTTP, None where it is not all there."""
+    """The header lines of a stored request; [] where its head is malformed, None where it is not all there."""
     end = head_end(data)
-    if end < 0:
-        return None
-    try:
-        return _text(parse_request_head(data[:end]).fields)
-    except HeadError:
-        return []
+    return None if end < 0 else _fields(data[:end])
 
 
 def response_status(data: bytes) -> tuple[int | None, Headers] | None:
     """Status and header lines of a stored response's final head, behind any 1xx (101 is final); None: not all there."""
     start = 0
     while (end := head_end(data, start)) >= 0:
-        try:
-            head = parse_response_head(data[start:end])
-        except HeadError:
+        head = data[start:end]
+        match = _status(head)
+        if match is None:
             return None, []
-        if head.status >= 200 or head.status == 101:
-            return head.status, _text(head.fields)
+        status = int(match[1])
+        if status >= 200 or status == 101:
+            return status, _fields(head)
         start = end
     return None
 
 
-def _text(fields: Sequence[tuple[bytes, bytes]]) -> Headers:
-    return [(name.decode("latin-1"), value.rstrip(b" \t").decode("latin-1")) for name, value in fields]
+def _fields(head: bytes) -> Headers:
+    """Split by lines: the recorder has judged the head, and one that it refused is to be seen as it came."""
+    if not _is_head(head):
+        return []
+    lines = head.decode("latin-1").split("\r\n")
+    return [(name, value.strip(" \t")) for name, _, value in [line.partition(":") for line in lines[1:-2]]]
 
 
 def _in_ms(arrivals: Arrivals) -> list[tuple[int, float]]:

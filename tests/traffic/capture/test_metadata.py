@@ -93,6 +93,9 @@ REQUEST_HEADS = [
     (b"GET / HTTP/1.1\r\nHost: x\r\nA: \xe9 \r\na:2\r\n\r\nbody", [("Host", "x"), ("A", "é"), ("a", "2")]),
     (b"GET / HTTP/1.1\r\nHost: x\r\n", None),
     (b"", None),
+    (b"GET / HTTP/1.1\r\nNo-Host: refused and shown\r\n\r\n", [("No-Host", "refused and shown")]),
+    (b"GET / HTTP/1.1\r\nA: folded\r\n over lines\r\n\r\n", []),
+    (b"GET / HTTP/1.1\r\nA: bare \n line end\r\n\r\n", []),
     (b"no HTTP at all\r\n\r\n", []),
 ]
 
@@ -108,6 +111,7 @@ RESPONSE_HEADS = [
     (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\n\r\n", (404, [])),
     (b"HTTP/1.1 101 Switch\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x00", WEBSOCKET),
     (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20", None),
+    (b"HTTP/1.0 500\r\n\r\n", (500, [])),
     (b"no HTTP at all\r\n\r\n", (None, [])),
 ]
 
