@@ -94,13 +94,13 @@ class Exchange:
             host = None if action.route.preserve_host and head.value(b"host") else action.destination.authority
             rewritten = rewrite_request(head, action.target, host, via)
             forwarded = rewritten.raw + body  # before the transcript takes the lines over
-            self._transcript.begin(head, plan, rewritten, body)
+            self._transcript.begin(head, plan, rewritten, body, self.client.reader.body)
             self._forward = action
             self._reader = ResponseReader(head.method)
             self.leg = Leg(context, self, action)
             self.leg.start(head.method, forwarded)
         elif isinstance(action, Answer):
-            self._transcript.begin(head, plan, rewrite_request(head, head.target, None), body)
+            self._transcript.begin(head, plan, rewrite_request(head, head.target, None), body, self.client.reader.body)
             self._answer(action)
         elif action is not None:
             self._answer_own(action)

@@ -7,12 +7,13 @@ route that is not recorded only the console hears of it. `at` arguments are time
 import random
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 from recorder.capture.tap import Recording, Unrecorded
 from recorder.console import FinishedLine, StartedLine
 from traffic.capture.events import ExchangeError, Received, Redaction, Started
 from traffic.capture.redact import LOOKED_AT, Side
-from traffic.http1.framing import Body, ChunkedBody
+from traffic.http1.framing import NO_BODY, Body, ChunkedBody
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.http1.rewrite import Rewritten, join_lines, set_target
 
@@ -32,8 +33,8 @@ class Transcript:
         self._recording: Recording | Unrecorded | None = None
         self._trailers: dict[Side, bytes] = {}
 
-    def begin(self, head: RequestHead, plan: Plan, rewritten: Rewritten, body: bytes) -> None:
-        """Open the recording with the head as it goes upstream and what of the body came with it."""
+    def begin(self, head: RequestHead, plan: Plan, rewritten: Rewritten, data: bytes, body: Body) -> None:
+        """Open the recording with the head as it goes upstream and the `data` of its `body` that came with it."""
         redactor = self._context.redactor
         redactions = list(plan.redactions)
         lines, removed = rewritten.lines, rewritten.removed
@@ -52,7 +53,8 @@ class Transcript:
         if plan.is_recorded:
             set_target(lines, plan.recorded_target)
             lines.append(b"X-Proxy-Path: " + plan.url.encode("latin-1"))
-            self._open(self._started(head.method, plan, received), redactions, join_lines(lines), body)
+            self._open(self._started(head.method, plan, received), redactions)
+            self._record("request", self.started_at, data, body, join_lines(lines))
         self._show(head.method, plan.path, plan.upstream_url, is_recorded=plan.is_recorded)
 
     def begin_refused(self, raw: bytes, *, is_recorded: bool) -> None:
@@ -64,16 +66,17 @@ class Transcript:
         method, path = words[0][:32], words[1] if len(words) > 1 else ""
         if is_recorded:
             nowhere = Plan(None, None, None, is_recorded=True, url=path)
-            self._open(self._started(method, nowhere, Received(request_line, None, [])), redactions, shown, b"")
+            self._open(self._started(method, nowhere, Received(request_line, None, [])), redactions)
+            self._record("request", self.started_at, b"", NO_BODY, shown)
         self._show(method, path, None, is_recorded=is_recorded)
 
     def request(self, at: int, data: bytes, body: Body) -> None:
         if self._recording is not None:
-            self._body("request", self._recording.request, at, data, body)
+            self._record("request", at, data, body)
 
     def response(self, at: int, data: bytes, body: Body) -> None:
         if self._recording is not None:
-            self._body("response", self._recording.response, at, data, body)
+            self._record("response", at, data, body)
 
     def response_heads(
         self, reads: list[tuple[int, int]], at: int, heads: list[ResponseHead], rest: bytes, body: Body
@@ -89,16 +92,10 @@ class Transcript:
         if any(not LOOKED_AT.isdisjoint(head.positions) for head in heads):
             recorded = self._without_secrets(raw, "response")
         if reads and recorded is raw:  # with secrets replaced, offsets of reads mean nothing
-            for (start, read_at), (end, _) in zip(reads, [*reads[1:], (len(raw), at)], strict=True):
+            for (start, read_at), (end, _) in pairwise(reads):
                 recording.response(read_at, raw[start:end])
-            recorded = b""
-        if rest and not (type(body) is ChunkedBody and body.in_trailer):
-            recording.response(at, recorded, rest)
-            return
-        if recorded:
-            recording.response(at, recorded)
-        if rest:
-            self._body("response", recording.response, at, rest, body)
+            recorded = raw[reads[-1][0] :]
+        self._record("response", at, rest, body, recorded)
 
     def response_unread(self, at: int, data: bytes) -> None:
         """Bytes of a response that could not be understood and went no further."""
@@ -138,9 +135,8 @@ class Transcript:
             received,
         )
 
-    def _open(self, started: Started, redactions: list[Redaction], head: bytes, body: bytes) -> None:
+    def _open(self, started: Started, redactions: list[Redaction]) -> None:
         self._recording = self._context.tap.begin(started, self.started_at, redactions)
-        self._recording.request(self.started_at, head, body)
 
     def _show(self, method: str, path: str, upstream_url: str | None, *, is_recorded: bool) -> None:
         self._context.console.show(StartedLine(time.time(), self.id[:8], method, path, upstream_url, is_recorded))
@@ -154,21 +150,26 @@ class Transcript:
             self._recording.add_redactions(redactions)
         return recorded
 
-    def _body(self, side: Side, put: Callable[..., None], at: int, data: bytes, body: Body) -> None:
-        """Body bytes pass by reference; the fields of a trailer section wait until they are whole."""
-        if type(body) is not ChunkedBody or not body.in_trailer or self._context.redactor is None:
+    def _record(self, side: Side, at: int, data: bytes, body: Body, head: bytes = b"") -> None:
+        """One read: the end of a head, if it held one, already without secrets, and bytes of the body, by reference."""
+        assert self._recording is not None
+        put = self._recording.request if side == "request" else self._recording.response
+        if type(body) is ChunkedBody and body.in_trailer and self._context.redactor is not None:
+            data = self._hold_trailer(side, data, body)
+        if head:
+            put(at, head, data)
+        elif data:
             put(at, data)
-            return
+
+    def _hold_trailer(self, side: Side, data: bytes, body: ChunkedBody) -> bytes:
+        """What may be recorded of a read that ends in the trailer section: its fields wait until they are whole."""
         trailer = self._trailers.pop(side, b"") + data[body.trailer_at :]
         if trailer == b"\r\n" and body.trailer_at:
-            put(at, data)
-            return
-        if body.trailer_at:
-            put(at, data[: body.trailer_at])
+            return data
         if body.done:
-            put(at, self._trailer_without_secrets(trailer, side))
-        else:
-            self._trailers[side] = trailer
+            return data[: body.trailer_at] + self._trailer_without_secrets(trailer, side)
+        self._trailers[side] = trailer
+        return data[: body.trailer_at]
 
     def _flush_trailers(self, recording: Recording | Unrecorded) -> None:
         """Record what had come of trailer sections that were cut."""
