@@ -191,9 +191,10 @@ def restore(where: files.Files, number: int, path: str, stored: int) -> Exchange
         elif record.kind == Kept.ENDED and record.offset <= stored:
             exchange = None
             break
-    if exchange is None:
+    if exchange is None or exchange.stem is None:
         files.remove(path)
         return None
+    where.prepare_for(exchange.stem)
     for side, end in zip((exchange.request, exchange.response), ends, strict=True):
         _reread(side, f"{where.root}{exchange.stem}{side.suffix}", end)
     return exchange
@@ -202,6 +203,8 @@ def restore(where: files.Files, number: int, path: str, stored: int) -> Exchange
 def _reread(side: Side, path: str, end: int) -> None:
     side.end = files.cut(path, end)
     side.lost = end - side.end
-    if side.end:
+    if side.end == 0:
+        files.write_start(path, b"")  # it may be missing
+    else:
         for block in files.read_in_blocks(path, side.end):
             side.absorb(block)

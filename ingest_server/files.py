@@ -19,6 +19,7 @@ Data = bytes | bytearray | memoryview
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _EMPTY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _EXTEND = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_INSIDE = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _APPEND = _EXTEND | os.O_APPEND
 _READ_BYTES = 1024 * 1024
 
@@ -42,6 +43,10 @@ class Files:
         self._day = ""
         for folder in (self.root, self.state, f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
             os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
+
+    def prepare_for(self, stem: str) -> None:
+        """Make the folder of recordings that exist, or did."""
+        os.makedirs(os.path.dirname(self.root + stem), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
@@ -102,9 +107,14 @@ def append(path: str, data: Data) -> None:
     _write_and_close(os.open(path, _APPEND, 0o600), data)
 
 
+def write_start(path: str, data: Data) -> None:
+    """Put `data` at the start, without ever showing an empty file; what stands behind it stays."""
+    _write_and_close(os.open(path, _EXTEND, 0o600), data)
+
+
 def write_at(path: str, offset: int, data: Data) -> None:
-    """Put `data` at `offset`, whatever stood there; the file is made if missing."""
-    descriptor = os.open(path, _EXTEND, 0o600)
+    """Put `data` at `offset`, whatever stood there. A file that someone has removed is not made again, with a hole."""
+    descriptor = os.open(path, _INSIDE)
     if offset:
         os.lseek(descriptor, offset, os.SEEK_SET)
     _write_and_close(descriptor, data)

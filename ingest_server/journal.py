@@ -163,7 +163,7 @@ class Journal:
         if self._gaps:
             self._write_gaps()
         if self.stored != self.next:
-            files.write_at(self._state, 0, b"%020d %s\n" % (self.next, b"closed" if self.closed else b"open  "))
+            files.write_start(self._state, b"%020d %s\n" % (self.next, b"closed" if self.closed else b"open  "))
             self.stored = self.next
         for path in self._leftover:
             files.remove(path)

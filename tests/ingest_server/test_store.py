@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -288,6 +289,30 @@ def test_a_disk_error_moves_nothing_and_heals(tmp_path: Path) -> None:
     send(store, tail, at)
     assert described(tmp_path / "logs", 1)["completed"] is True
     assert described(tmp_path / "logs", 2)["completed"] is True
+
+
+@pytest.mark.parametrize("layout", ["flat", "daily"])
+def test_a_recording_removed_while_it_runs_ends_as_a_gap_and_holds_up_nothing(
+    tmp_path: Path, layout: Literal["flat", "daily"]
+) -> None:
+    settings = IngestSettings(log_dir=tmp_path, layout=layout)
+    store = Store(settings)
+    at = send(store, started(1) + request(1) + response(1, RESPONSE[:9]))
+    for path in tmp_path.glob("**/2026-*"):
+        if path.is_file():
+            path.unlink()
+    if layout == "daily":
+        (tmp_path / "2026-09-13").rmdir()
+    tail = response(1, RESPONSE[9:], 9) + finished(1) + whole(2)
+    store.apply(JOURNAL, at, [tail])
+    with pytest.raises(FileNotFoundError):
+        store.settle()
+    store.reset()
+    send(store, tail, at)
+    error = described(tmp_path, 1)["error"]
+    assert isinstance(error, dict)
+    assert error["name"] == "capture_gap"
+    assert described(tmp_path, 2)["completed"] is True
 
 
 # A journal in which everything happens, as the batches that a recorder sends.

@@ -106,7 +106,7 @@ def test_request_headers_are_read_from_the_stored_bytes(data: bytes, expected: l
 
 
 WEBSOCKET = (101, [("Connection", "Upgrade"), ("Upgrade", "websocket")])
-RESPONSE_HEADS = [
+RESPONSE_HEADS: list[tuple[bytes, tuple[int | None, list[tuple[str, str]]] | None]] = [
     (b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody", (200, [("A", "b")])),
     (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\n\r\n", (404, [])),
     (b"HTTP/1.1 101 Switch\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x00", WEBSOCKET),
