@@ -1,0 +1,114 @@
+"""A recorder and its ingest server in the test's own process, on free ports, with folders below tmp_path."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ingest_server.server import IngestServer
+from ingest_server.settings import IngestSettings
+from recorder.server import Recorder
+from recorder.settings import Capture, RecorderSettings, Route, Timeouts
+from tests.e2e.recorded import Recorded, load
+from tests.e2e.scripted import Peer, connect
+
+ON_BOTH_LOOPS = ("test_wire.py", "test_connections.py", "test_websocket.py")
+TIMEOUTS = Timeouts(connect_s=10, idle_s=60)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that ships: uvloop, where it installs. What depends on the loop's own ways runs on both."""
+    if sys.platform == "win32":
+        return {"asyncio": asyncio.new_event_loop}
+    import uvloop
+
+    both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
+    return both if item.path.name in ON_BOTH_LOOPS else {"uvloop": uvloop.new_event_loop}
+
+
+def to(port: int, name: str = "lm", **changes: Any) -> Route:
+    """A route `/lm/` to a server on this machine."""
+    route = Route(name, f"/{name}/", f"http://127.0.0.1:{port}/", timeouts=TIMEOUTS)
+    return replace(route, **changes)
+
+
+class Flight:
+    def __init__(self, folder: Path) -> None:
+        self.log_dir = folder / "logs"
+        self.journal_dir = folder / "journal"
+        self.recorder: Recorder | None = None
+        self.ingest: IngestServer | None = None
+        self.ingest_port = 0
+        self._clients: list[Peer] = []
+
+    async def start_ingest(self) -> None:
+        settings = IngestSettings("127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir)
+        self.ingest = IngestServer(settings)
+        await self.ingest.start()
+        self.ingest_port = self.ingest.port
+
+    async def start_recorder(self, *routes: Route, capture: Capture | None = None, **settings: Any) -> None:
+        capture = replace(
+            capture or Capture(), server_url=f"http://127.0.0.1:{self.ingest_port}", journal_dir=self.journal_dir
+        )
+        defaults = RecorderSettings(host="127.0.0.1", port=0, routes=routes, capture=capture, grace_s=5)
+        self.recorder = Recorder(replace(defaults, **settings))
+        await self.recorder.start()
+
+    async def start(self, *routes: Route, capture: Capture | None = None, **settings: Any) -> None:
+        """`settings`: any field of RecorderSettings."""
+        await self.start_ingest()
+        await self.start_recorder(*routes, capture=capture, **settings)
+
+    @property
+    def port(self) -> int:
+        assert self.recorder is not None
+        return self.recorder.port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def connect(self, port: int | None = None) -> Peer:
+        """A client of the recorder, or of what stands before it."""
+        client = await connect(port or self.port)
+        self._clients.append(client)
+        return client
+
+    async def send(self, request: bytes) -> tuple[bytes, Peer]:
+        """What a client gets for one request, up to the response's end, and the client."""
+        client = await self.connect()
+        await client.send(request)
+        return await client.read_message(), client
+
+    async def close_clients(self) -> None:
+        for client in self._clients:
+            await client.leave()
+
+    async def stop_recorder(self, grace_s: float | None = None) -> None:
+        if self.recorder is not None:
+            recorder, self.recorder = self.recorder, None
+            await recorder.stop(grace_s)
+
+    async def land(self, grace_s: float | None = None) -> list[Recorded]:
+        """Stop both; what they recorded."""
+        await self.stop_recorder(grace_s)
+        if self.ingest is not None:
+            ingest, self.ingest = self.ingest, None
+            await ingest.stop()
+        return load(self.log_dir)
+
+
+@pytest_asyncio.fixture
+async def flight(tmp_path: Path) -> AsyncIterator[Flight]:
+    flight = Flight(tmp_path)
+    yield flight
+    await flight.close_clients()
+    await flight.stop_recorder(0)
+    if flight.ingest is not None:
+        await flight.ingest.stop()
