@@ -67,9 +67,7 @@ class Redactor:
         self._key = key
 
     def placeholder(self, secret: bytes) -> bytes:
-        if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(
-            secret
-        ):  # a recording sent again
+        if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(secret):  # sent again
             return secret
         return b"[secret:%b]" % blake2b(secret, key=self._key, digest_size=4).hexdigest().encode()
 
@@ -100,8 +98,8 @@ class Redactor:
         name = b""
         for place in range(1, len(lines)):
             line = lines[place]
-            if line[:1] in _FOLD and name in SECRET_FIELDS:  # the line continues the field above it
-                lines[place] = self._value(b" ", line, f"{side}.header.{name.decode('latin-1')}", found)
+            if line[:1] in _FOLD and name in LOOKED_AT:  # the line continues the field above it
+                lines[place] = self._field(name, b"", line, side, found)
                 continue
             name = line[: line.find(b":")].strip().lower()
             if name in LOOKED_AT:
@@ -117,11 +115,14 @@ class Redactor:
 
     def _line(self, name: bytes, line: bytes, side: Side, found: list[Redaction]) -> bytes:
         before, colon, value = line.partition(b":")
+        return self._field(name, before + colon, value, side, found)
+
+    def _field(self, name: bytes, before: bytes, value: bytes, side: Side, found: list[Redaction]) -> bytes:
         if name in SECRET_FIELDS:
-            return self._value(before + colon, value, f"{side}.header.{name.decode('latin-1')}", found)
+            return self._value(before, value, f"{side}.header.{name.decode('latin-1')}", found)
         if name in _URL_FIELDS:
-            return self._in_url(line, side, found) if b"?" in line or b"@" in line else line
-        return before + colon + self._in_protocols(value, side, found)
+            return before + (self._in_url(value, side, found) if b"?" in value or b"@" in value else value)
+        return before + self._in_protocols(value, side, found)
 
     def _value(self, before: bytes, value: bytes, where: str, found: list[Redaction]) -> bytes:
         secret = value.strip(b" \t")
