@@ -19,7 +19,7 @@ from ingest_server.settings import IngestSettings
 from ingest_server.tally import Tally
 
 FLUSH_S = 0.5
-TAKEN_BYTES_MAX = 32 * 1024 * 1024  # taken since the last flush: bounds what all exchanges together hold
+TAKEN_BYTES_MAX = 8 * 1024 * 1024  # of journals since the last flush: bounds what all exchanges together hold
 TOMBSTONE_S = 7 * 24 * 3600  # how long a closed journal is remembered
 
 
