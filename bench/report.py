@@ -66,8 +66,8 @@ def _target_table(results: Results) -> list[str]:
 def _json_table(results: Results) -> list[str]:
     lines = [
         "## JSON, 1 KB POST, 64 connections",
-        "| | requests/s | p50 / p99 ms | CPU µs per exchange: proxy | ingest | sum | x nginx |",
-        "|---|---|---|---|---|---|---|",
+        "| | requests/s | p50 / p99 ms | client errors | CPU µs per exchange: proxy | ingest | sum | x nginx |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     floor = results.median("json", "nginx", "nginx_cpu_us")
     for peer in _peers(results, "json"):
@@ -76,6 +76,7 @@ def _json_table(results: Results) -> list[str]:
             peer,
             _cell(results, "json", peer, "requests_per_s"),
             f"{_cell(results, 'json', peer, 'p50_ms')} / {_cell(results, 'json', peer, 'p99_ms')}",
+            f"{results.total('json', peer, 'errors'):,}",
             _cell(results, "json", peer, f"{peer}_cpu_us"),
             _cell(results, "json", peer, "ingest_cpu_us"),
             _number(sum_us),
@@ -142,8 +143,8 @@ def _checks_table(results: Results) -> list[str]:
     """Counts over all rounds, as bench.plan.Figures explains them."""
     lines = [
         "## Everything sent was recorded (recorder, all rounds)",
-        "| | answered | complete records | incomplete, by error | lost | damaged files | client errors |",
-        "|---|---|---|---|---|---|---|",
+        "| | answered | complete records | incomplete, by error | lost | damaged files |",
+        "|---|---|---|---|---|---|",
     ]
     for case, title in _CASE_TITLES.items():
         if "recorder" not in _peers(results, case):
@@ -154,12 +155,12 @@ def _checks_table(results: Results) -> list[str]:
         errors = (
             f"{results.total(case, 'recorder', name):,} {name.removeprefix(ERROR_PREFIX)}" for name in sorted(names)
         )
-        answered, complete, incomplete, lost, damaged, failed = (
+        answered, complete, incomplete, lost, damaged = (
             f"{results.total(case, 'recorder', figure):,}"
-            for figure in ("answered", "complete", "incomplete", "lost", "damaged", "errors")
+            for figure in ("answered", "complete", "incomplete", "lost", "damaged")
         )
         ended = f"{incomplete} ({', '.join(errors)})" if names else incomplete
-        lines.append(f"| {' | '.join((title, answered, complete, ended, lost, damaged, failed))} |")
+        lines.append(f"| {title} | {answered} | {complete} | {ended} | {lost} | {damaged} |")
     return lines if len(lines) > 3 else []
 
 
