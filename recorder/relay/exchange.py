@@ -190,18 +190,19 @@ class Exchange:
         if transcript.first_byte_at is None:
             transcript.first_byte_at = at
             self.leg.stop_replay()
-        known = len(reader.partial_head)
+        partial = reader.partial_head
         try:
             events = reader.feed(data)
         except (HeadError, FramingError) as error:
-            transcript.response_unread(at, reader.partial_head[known:] + data if known else data)
+            transcript.response_unread(at, partial + data)
+            self._partial_reads = []
             self._fail_upstream("bad_response", str(error), 502)
             return
         if len(events) == 1 and type(events[0]) is bytes:  # the body goes on, as with most reads
             transcript.response(at, events[0], reader.body)
             self._pass_on(events[0])
         else:
-            self._take_response(reader, events, at, known)
+            self._take_response(reader, events, at, len(partial))
         if self._context.queue.blocks:
             self._pause_for_queue()
 
@@ -349,6 +350,7 @@ class Exchange:
 
     def _answer(self, answer: Answer) -> None:
         """Answer in the upstream's place."""
+        self._record_cut_head()
         if self.leg is not None:
             self.leg.let_go()
             self.leg = None
@@ -397,6 +399,7 @@ class Exchange:
             self._finish(self._error)
 
     def _finish(self, error: ExchangeError | None) -> None:
+        self._record_cut_head()
         self.is_finished = True
         leg, is_whole = self.leg, self._response_is_over
         connect_us = leg.connect_us if leg is not None else None
@@ -406,12 +409,19 @@ class Exchange:
                 leg.keep(self._response_head)
             else:
                 leg.let_go()
+            self.leg = None  # no cycle is left behind: an exchange's memory is free at once
         if not is_whole and not self._is_tunnel and self._reader and self._reader.body.ends_with_connection:
             self.client.reset()  # a plain close would look like the response's end
         else:
             keep_alive = is_whole and self._request_is_over and self._client_may_go_on()
             has_unread = not self._request_is_over or self._head is None
             self.client.exchange_over(keep_alive=keep_alive, lingers=is_whole and has_unread and not self._is_tunnel)
+
+    def _record_cut_head(self) -> None:
+        """The start of a response's head whose rest will not come."""
+        if self._partial_reads and self._reader is not None:
+            self._transcript.response_unread(self._partial_reads[-1][1], self._reader.partial_head)
+            self._partial_reads = []
 
     def _client_may_go_on(self) -> bool:
         """Whether the client can tell, with nothing added to the head, that another response may follow."""
