@@ -55,10 +55,12 @@ class FrameQueue:
         self._frames: list[Frame] = []
         self._bytes = 0  # in _frames
         self._handed_bytes = 0  # with the writer thread
+        self._handed_frames = 0
         self._timer: asyncio.Handle | None = None
         self._deferred: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._waiting: list[Pausable] = []
         self._synced_at = 0.0
+        self._room_timer: asyncio.TimerHandle | None = None
         self.drops = False
         self.blocks = False
         self.failure: str | None = None  # why the journal takes nothing at the moment
@@ -95,7 +97,7 @@ class FrameQueue:
 
     def forward(self, action: Callable[..., Any], *args: Any) -> None:
         """Do a transport's write, write_eof or close now, or once the frames put before it are in the journal."""
-        if self._writes_ahead and (self._frames or self._deferred):
+        if self._writes_ahead and not self.failure and (self._frames or self._deferred):
             self._deferred.append((action, args))
         else:
             action(*args)
@@ -110,13 +112,17 @@ class FrameQueue:
         """Write what is left; returns how many frames could not be written in time."""
         if self._timer is not None:
             self._timer.cancel()
-        self._flush_deferred()
-        self._batches.put(self._frames)
-        left, self._frames = len(self._frames), []
+        if self._writes_ahead and self._frames:
+            self._write_now()
+            if self._timer is not None:
+                self._timer.cancel()
+        self._hand_over()
         self._batches.put(None)
         await self._loop.run_in_executor(None, self._thread.join, deadline_s)
         self._stopping.set()
-        return left if self._thread.is_alive() else 0
+        if self._room_timer is not None:
+            self._room_timer.cancel()
+        return self._handed_frames if self._thread.is_alive() else 0
 
     # --- batched: the writer thread
 
@@ -124,19 +130,19 @@ class FrameQueue:
         self._timer = None
         self._look_for_room()
         self._handed_bytes += self._bytes
+        self._handed_frames += len(self._frames)
         self._bytes = 0
-        self._batches.put(self._frames)
-        self._frames = []
+        if self._frames:
+            self._batches.put(self._frames)
+            self._frames = []
 
     def _run(self) -> None:
         while (frames := self._batches.get()) is not None:
-            if not frames:
-                continue
             buffers = [buffer for frame in frames for buffer in encode_frame(*frame)]
             self._append_until_done(buffers)
             self._sync_if_due()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
-                self._loop.call_soon_threadsafe(self._written, sum(map(len, buffers)))
+                self._loop.call_soon_threadsafe(self._written, sum(map(len, buffers)), len(frames))
 
     def _append_until_done(self, buffers: list[bytes]) -> None:
         while not self._stopping.is_set():
@@ -149,8 +155,9 @@ class FrameQueue:
                 self.failure = None
                 return
 
-    def _written(self, count: int) -> None:
+    def _written(self, count: int, frames: int) -> None:
         self._handed_bytes -= count
+        self._handed_frames -= frames
         self._look_for_room()
         self._resume_waiting()
 
@@ -168,7 +175,6 @@ class FrameQueue:
         else:
             self.failure = None
             self._bytes = 0
-            self._batches.put([])
             self._sync_if_due()
             self._resume_waiting()
         self._look_for_room()
@@ -190,6 +196,11 @@ class FrameQueue:
         is_full = waiting > QUEUE_BYTES_MAX or waiting + on_disk > self._settings.journal_bytes_max
         self.blocks = is_full and self._settings.when_full == "block"
         self.drops = is_full and not self.blocks
+        if self._room_timer is not None:
+            self._room_timer.cancel()
+            self._room_timer = None
+        if self.drops:  # nothing may be put any more that would make anyone look again
+            self._room_timer = self._loop.call_later(RETRY_INTERVAL_S, self._look_for_room)
 
     def _note_failure(self, error: OSError) -> None:
         if self.failure is None:
