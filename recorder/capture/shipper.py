@@ -64,7 +64,7 @@ class Shipper:
         for journal in list(self._left_behind):
             try:
                 journal.recover()
-                if not journal.is_closed and journal.bytes_on_disk:
+                if not journal.is_closed:
                     journal.close("recorder_crash")
                 if self._ship(journal):
                     journal.delete()
@@ -87,10 +87,14 @@ class Shipper:
             if self._is_late() or (self._stop_at and self.failure):
                 return False
             if not available and stored >= offset:
+                if self._stop_at:  # all that there is has been stored; nobody closes this journal any more
+                    return False
                 continue
             try:
                 status, reply = self._put(journal, offset, available if is_agreed else 0)
-            except (OSError, http.client.HTTPException, ValueError) as error:
+                if status in (200, 409):
+                    offset, stored = self._take_reply(journal, reply)
+            except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
                 self._note_failure(f"{type(error).__name__}: {error}")
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
@@ -99,7 +103,6 @@ class Shipper:
                 self._note_failure(f"it answered {status}: {reply.decode('utf-8', 'replace').strip()}")
                 backoff_s = self._back_off(backoff_s)
                 continue
-            offset, stored = self._take_reply(journal, reply)
             self.failure, backoff_s, is_agreed = None, 0.05, True
             self._wake.wait(INTERVAL_S)
 
