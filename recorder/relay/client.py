@@ -1,6 +1,10 @@
 """The recorder's side of a client's connection: reads requests one after the other and runs one exchange at a time."""
 
 import asyncio
+import contextlib
+import os
+import socket
+import struct
 import time
 
 from traffic.http1.framing import FramingError
@@ -11,6 +15,8 @@ from .context import Context
 from .exchange import Exchange
 from .flow import Flow, Hold
 from .upstream import WRITE_BUFFER_BYTES
+
+_NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class ClientConnection(asyncio.Protocol):
@@ -115,7 +121,7 @@ class ClientConnection(asyncio.Protocol):
     def reset(self) -> None:
         """End the connection so that the client cannot take what it got for a whole response."""
         self.exchange = None
-        self._context.queue.forward(self.flow.transport.abort)
+        self._context.queue.forward(_reset, self.flow.transport)
 
     # --- called once a second
 
@@ -177,3 +183,11 @@ class ClientConnection(asyncio.Protocol):
 def _end_of_stream(transport: asyncio.WriteTransport) -> None:
     if not transport.is_closing():
         transport.write_eof()
+
+
+def _reset(transport: asyncio.WriteTransport) -> None:
+    """Close with RST: without SO_LINGER of 0 s, abort() sends the FIN of a regular end."""
+    if not transport.is_closing():
+        with contextlib.suppress(OSError):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
