@@ -13,7 +13,7 @@ import pytest_asyncio
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
 from recorder.server import Recorder
-from recorder.settings import Capture, RecorderSettings, Route, Timeouts
+from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
 from tests.e2e.recorded import Recorded, load
 from tests.e2e.scripted import Peer, connect
 
@@ -65,6 +65,10 @@ class Flight:
         await self.start_ingest()
         await self.start_recorder(*routes, capture=capture, **settings)
 
+    @staticmethod
+    def limits(**changes: Any) -> Limits:
+        return replace(Limits(), **changes)
+
     @property
     def port(self) -> int:
         assert self.recorder is not None
@@ -73,6 +77,39 @@ class Flight:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    # What a client cannot see.
+
+    @property
+    def client_connections(self) -> int:
+        assert self.recorder is not None
+        return len(self.recorder._context.clients)
+
+    @property
+    def upstream_connections(self) -> int:
+        assert self.recorder is not None
+        return self.recorder._context.pool.open_connections
+
+    @property
+    def client_buffer_bytes(self) -> int:
+        """Bytes in memory that clients have not taken."""
+        assert self.recorder is not None
+        return sum(each.flow.transport.get_write_buffer_size() for each in self.recorder._context.clients)
+
+    @property
+    def is_held_by_its_client(self) -> bool:
+        """Whether the one upstream connection in use is not read, because the client takes no more."""
+        assert self.recorder is not None
+        (client,) = self.recorder._context.clients
+        leg = client.exchange.leg if client.exchange is not None else None
+        return leg is not None and leg.connection is not None and leg.connection.flow.is_held_by_peer
+
+    @property
+    def is_held_by_its_upstream(self) -> bool:
+        """Whether the one client is not read, because the upstream takes no more."""
+        assert self.recorder is not None
+        (client,) = self.recorder._context.clients
+        return client.flow.is_held_by_peer
 
     async def connect(self, port: int | None = None) -> Peer:
         """A client of the recorder, or of what stands before it."""

@@ -1,5 +1,5 @@
-"""Every kind of message through the recorder, between two observers of the wire: what the client sends, what the upstream
-gets, what comes back, and the files, compared to the byte.
+"""Every kind of message through the recorder, between two observers of the wire: what the client sends, what the
+upstream gets, what comes back, and the files, compared to the byte.
 """
 
 import asyncio
