@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from commands.command_group import CommandGroup
+from commands.command_group import CommandGroup, examples
 from commands.diagnostics import LEVELS, set_up_diagnostics
 
 COMMANDS = {
@@ -24,7 +24,17 @@ COMMANDS = {
 
 
 @click.group(
-    "recorder", cls=CommandGroup, commands_at=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+    "recorder",
+    epilog=examples(
+        "recorder demo                          see it work: no key and no LLM needed",
+        "recorder init                          write a commented config.yaml",
+        "recorder up                            start; then point a client at the URLs it prints",
+        "recorder run -- python my_script.py    record one command's traffic",
+        "recorder show logs/*_response.bin      read recordings",
+    ),
+    cls=CommandGroup,
+    commands_at=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option(
     "--log-level",
@@ -38,16 +48,7 @@ COMMANDS = {
 @click.version_option(package_name="llm-flight-recorder", prog_name="recorder")
 @click.pass_context
 def recorder(context: click.Context, log_level: str) -> None:
-    r"""Record every byte between LLM clients and their upstreams.
-
-    \b
-    Examples:
-      recorder demo                          see it work: no key and no LLM needed
-      recorder init                          write a commented config.yaml
-      recorder up                            start; then point a client at the URLs it prints
-      recorder run -- python my_script.py    record one command's traffic
-      recorder show logs/*_response.bin      read recordings
-    """
+    """Record every byte between LLM clients and their upstreams."""
     set_up_diagnostics(context, log_level)
 
 

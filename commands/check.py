@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from commands.command_group import examples
 from commands.config_file import BUILT_IN, Configuration
 from commands.config_option import config_option, load_or_exit
 from recorder.settings import OutboundProxy, RecorderSettings
 
 
-@click.command("check")
+@click.command("check", epilog=examples("recorder check --config config.yaml"))
 @config_option
 def check_command(config_path: Path | None) -> None:
     """Read the configuration and print what it would do.

@@ -37,3 +37,8 @@ class CommandGroup(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+
+
+def examples(*lines: str) -> str:
+    """For the end of a command's help; click leaves the line breaks alone."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

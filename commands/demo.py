@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from commands.command_group import examples
 
-@click.command("demo")
+
+@click.command("demo", epilog=examples("recorder demo", "recorder demo --dir my-first-recordings"))
 @click.option(
     "--dir",
     "folder",
@@ -16,15 +18,10 @@ import click
     help="Where the recordings stay. Default: a new temporary folder.",
 )
 def demo_command(folder: Path | None) -> None:
-    r"""See the recorder work: no key and no LLM needed.
+    """See the recorder work: no key and no LLM needed.
 
     Starts a small upstream, the ingest server and the recorder on free ports, sends six exchanges through them (one is
     a 429, one is cut by the upstream), and lists the recordings. Leaves nothing running.
-
-    \b
-    Examples:
-      recorder demo
-      recorder demo --dir my-first-recordings
     """
     from commands.demo_exchanges import run_exchanges  # noqa: PLC0415 aiohttp, which `recorder --help` does without
 

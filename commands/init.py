@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from commands.command_group import examples
 from commands.config_file import built_in_text
 
 
-@click.command("init")
+@click.command("init", epilog=examples("recorder init", "recorder init other.yaml"))
 @click.argument("file", type=click.Path(path_type=Path), default=Path("config.yaml"))
 @click.option("--force", is_flag=True, help="Overwrite a file that exists.")
 def init_command(file: Path, *, force: bool) -> None:

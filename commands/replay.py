@@ -10,12 +10,20 @@ from pathlib import Path
 
 import click
 
+from commands.command_group import examples
 from commands.plain_text import plain, plain_bytes
 from replay.resend import Changes, Field, ResendError, prepare, resend
 from traffic.capture.redact import Redactor
 
 
-@click.command("replay")
+@click.command(
+    "replay",
+    epilog=examples(
+        "recorder replay logs/2026-09-13_02-11-09.123_092d0424_request.bin",
+        "recorder replay FILE_request.bin --to http://localhost:1234",
+        'recorder replay FILE_request.bin --to https://api.openai.com --header "Authorization: Bearer $OPENAI_API_KEY"',
+    ),
+)
 @click.argument("file", metavar="FILE_request.bin", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--to", metavar="URL", help="Send it to this base URL; the recorded path and query are appended.")
 @click.option("--via", metavar="URL", help="Send it through the recorder at this URL, with the path the client called.")
@@ -24,16 +32,10 @@ from traffic.capture.redact import Redactor
 def replay_command(
     file: Path, to: str | None, via: str | None, headers: tuple[str, ...], query: tuple[str, ...]
 ) -> None:
-    r"""Send a recorded request again and stream the answer.
+    """Send a recorded request again and stream the answer.
 
     By default it goes where the client sent it: through the recorder, which records it anew. Secrets in recordings are
     redacted: to another machine than this one, give them again with --header or --query.
-
-    \b
-    Examples:
-      recorder replay logs/2026-09-13_02-11-09.123_092d0424_request.bin
-      recorder replay FILE_request.bin --to http://localhost:1234
-      recorder replay FILE_request.bin --to https://api.openai.com --header "Authorization: Bearer $OPENAI_API_KEY"
     """
     if to is not None and via is not None:
         raise click.UsageError("--to and --via exclude each other")

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import click
 
 from commands.base_urls import server_url, variables_for
+from commands.command_group import examples
 from commands.config_file import Configuration
 from commands.config_option import config_option, load_or_exit
 from commands.supervisor import Child, ChildFailedError, Supervisor
@@ -31,7 +32,13 @@ CANNOT_RUN, NOT_FOUND = 126, 127  # as shells report a command that they cannot 
 _FORWARDED = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, signal.SIGHUP]
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(
+    "run",
+    epilog=examples(
+        "recorder run -- python my_script.py", "recorder run --route lmstudio -- my-coding-agent --model qwen"
+    ),
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
 @config_option
 @click.option(
     "--route", "route_name", metavar="NAME", help="The route for OpenAI clients. Default: the first that fits."
@@ -41,15 +48,10 @@ _FORWARDED = [signal.SIGTERM] if sys.platform == "win32" else [signal.SIGTERM, s
 def run_command(
     context: click.Context, config_path: Path | None, route_name: str | None, command: tuple[str, ...]
 ) -> None:
-    r"""Run COMMAND with its base-URL variables set, so that its LLM traffic is recorded.
+    """Run COMMAND with its base-URL variables set, so that its LLM traffic is recorded.
 
     Starts the recorder and the ingest server where they don't run yet, and stops them when COMMAND ends. Ends with the
     exit code of COMMAND.
-
-    \b
-    Examples:
-      recorder run -- python my_script.py
-      recorder run --route lmstudio -- my-coding-agent --model qwen
     """
     configuration = load_or_exit(config_path)
     route = _find_route(configuration.recorder.routes, route_name)

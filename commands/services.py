@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from commands.command_group import examples
 from commands.config_option import config_option, load_or_exit
 from commands.start_text import ingest_text, recorder_text
 
@@ -43,17 +44,13 @@ class Service:
     text_to_stderr: bool
 
 
-@click.command("proxy")
+@click.command("proxy", epilog=examples("recorder proxy --config config.yaml"))
 @config_option
 @exit_with_parent_option
 def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
-    r"""Start the recorder alone.
+    """Start the recorder alone.
 
     It forwards requests and sends recordings to the ingest server that logging.server_url names.
-
-    \b
-    Example:
-      recorder proxy --config config.yaml
     """
     configuration = load_or_exit(config_path, quiet=exit_with_parent)
     from recorder.server import Recorder  # noqa: PLC0415 not needed to report a wrong configuration
@@ -65,17 +62,13 @@ def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
     _serve(service, exit_with_parent)
 
 
-@click.command("ingest")
+@click.command("ingest", epilog=examples("recorder ingest --config config.yaml"))
 @config_option
 @exit_with_parent_option
 def ingest_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
-    r"""Start the ingest server alone.
+    """Start the ingest server alone.
 
     It takes recordings from recorders and stores them as files.
-
-    \b
-    Example:
-      recorder ingest --config config.yaml
     """
     configuration = load_or_exit(config_path, quiet=exit_with_parent)
     from ingest_server.server import IngestServer  # noqa: PLC0415 imports aiohttp, which `proxy` does without

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from commands.command_group import examples
 from commands.plain_text import hex_lines, plain, plain_bytes
 from replay.recording import Recording, read_recording
 
@@ -31,19 +32,19 @@ class _Metadata(msgspec.Struct):
     error: _Error | None = None
 
 
-@click.command("show")
+@click.command(
+    "show",
+    epilog=examples(
+        "recorder show logs/2026-09-13_02-11-09.123_092d0424_response.bin", "recorder show logs/*_092d0424_*"
+    ),
+)
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
 def show_command(files: tuple[Path, ...]) -> None:
-    r"""Print recordings readably.
+    """Print recordings readably.
 
     FILE is a _request.bin, a _response.bin or a _metadata.json. Chunk framing and compression are taken off, JSON is
     indented, server-sent events come one per line, and control characters are escaped. What is cut is shown as far as
     it goes.
-
-    \b
-    Examples:
-      recorder show logs/2026-09-13_02-11-09.123_092d0424_response.bin
-      recorder show logs/*_092d0424_*
     """
     failed = False
     for place, file in enumerate(files):

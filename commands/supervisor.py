@@ -158,6 +158,7 @@ async def _keep(child: Child) -> None:
             pause_s = min(pause_s * 2, RESTART_MAX_S)
             try:
                 await child.start()
+                log.warning("%s runs again", child.name)
                 break
             except ChildFailedError as error:
                 if error.is_final:

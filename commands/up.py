@@ -8,25 +8,21 @@ from typing import BinaryIO
 
 import click
 
+from commands.command_group import examples
 from commands.config_file import Configuration
 from commands.config_option import config_option, load_or_exit
 from commands.start_text import ingest_text, recorder_text
 from commands.supervisor import Child, ChildFailedError, Supervisor
 
 
-@click.command("up")
+@click.command("up", epilog=examples("recorder up", "recorder up --config config.yaml"))
 @config_option
 @click.pass_context
 def up_command(context: click.Context, config_path: Path | None) -> None:
-    r"""Start the recorder and the ingest server, and keep them running.
+    """Start the recorder and the ingest server, and keep them running.
 
     Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
     one stops at once.
-
-    \b
-    Examples:
-      recorder up
-      recorder up --config config.yaml
     """
     configuration = load_or_exit(config_path)
     ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
