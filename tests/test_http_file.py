@@ -1,0 +1,176 @@
+"""test.http: each of its requests, sent as its text says, does what its title says."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from ingest_server.server import IngestServer
+from ingest_server.settings import IngestSettings
+from recorder.server import Recorder
+from recorder.settings import Capture, Console, RecorderSettings, Route
+from traffic.http1.content import dechunk
+
+FILE = Path(__file__).parent.parent / "test.http"
+ROUTE = "lmstudio"
+JSON, SSE, TEXT = "application/json", "text/event-stream", "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    status: int
+    content_type: str
+    reaches_upstream: bool
+    recorded: bool
+
+
+EXPECTED = {
+    "The models, direct to the upstream": Expected(200, JSON, reaches_upstream=True, recorded=False),
+    "A chat, direct to the upstream": Expected(200, JSON, reaches_upstream=True, recorded=False),
+    "The models, through the recorder": Expected(200, JSON, reaches_upstream=True, recorded=True),
+    "A chat, through the recorder": Expected(200, JSON, reaches_upstream=True, recorded=True),
+    "A streamed chat, through the recorder": Expected(200, SSE, reaches_upstream=True, recorded=True),
+    "A path below no route: the recorder answers 404 and lists its routes": Expected(
+        404, TEXT, reaches_upstream=False, recorded=True
+    ),
+    "The recorder's health": Expected(200, JSON, reaches_upstream=False, recorded=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    title: str
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str
+
+
+def parse(text: str, **replaced: str) -> list[HttpRequest]:
+    """The requests of a .http file: variables, then blocks of title, request line, headers, empty line, body."""
+    preamble, *blocks = re.split(r"^### *", text, flags=re.MULTILINE)
+    variables = dict(re.findall(r"^@(\w+) *= *(.*)$", preamble, flags=re.MULTILINE))
+    assert set(replaced) <= set(variables)
+    variables |= replaced
+    return [_request(re.sub(r"\{\{(\w+)\}\}", lambda found: variables[found[1]], block)) for block in blocks]
+
+
+def _request(block: str) -> HttpRequest:
+    title, _, rest = block.partition("\n")
+    head, _, body = rest.partition("\n\n")
+    line, *fields = head.splitlines()
+    method, url = line.split(" ")
+    headers = dict(field.split(": ", 1) for field in fields)
+    return HttpRequest(title, method, url, headers, body.strip())
+
+
+def test_a_http_file_is_titles_request_lines_headers_and_bodies_with_variables_filled_in() -> None:
+    text = "@base = http://a\n@name = b\n\n### One\nGET {{base}}/x\n\n"
+    text += '### Two\nPOST {{base}}/y\nA: 1\n\n{"m":\n"{{name}}"}\n'
+    assert parse(text, base="http://c") == [
+        HttpRequest("One", "GET", "http://c/x", {}, ""),
+        HttpRequest("Two", "POST", "http://c/y", {"A": "1"}, '{"m":\n"b"}'),
+    ]
+
+
+def test_the_file_holds_the_requests_of_the_manual_test_and_no_others() -> None:
+    assert [request.title for request in parse(FILE.read_text("utf-8"))] == list(EXPECTED)
+
+
+def test_the_files_addresses_are_those_of_the_shipped_configuration() -> None:
+    text, config = FILE.read_text("utf-8"), (FILE.parent / "config.yaml").read_text("utf-8")
+    assert "@recorder = http://localhost:5601\n" in text
+    assert "@upstream = http://127.0.0.1:1234\n@" in text
+    assert 'lmstudio:   {pattern: "/lmstudio/", destination: "http://127.0.0.1:1234/"}' in config
+    assert "host: localhost           # where LLM clients reach the recorder\n  port: 5601" in config
+
+
+@dataclass(slots=True)
+class Upstream:
+    url: str
+    requests: list[str]  # targets
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A server that lists its models and answers chats, streamed where that is asked for."""
+    seen = Upstream("", [])
+
+    async def models(request: web.Request) -> web.Response:
+        seen.requests.append(request.path)
+        return web.json_response({"object": "list", "data": [{"id": "local-model"}]})
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        seen.requests.append(request.path)
+        asked = await request.json()
+        assert asked["model"] == "local-model"
+        if not asked.get("stream"):
+            return web.json_response({"choices": [{"message": {"role": "assistant", "content": "Hello."}}]})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for event in (b'data: {"choices": [{"delta": {"content": "One"}}]}\n\n', b"data: [DONE]\n\n"):
+            await response.write(event)
+        return response
+
+    app = web.Application()
+    app.add_routes([web.get("/v1/models", models), web.post("/v1/chat/completions", chat)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    seen.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield seen
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("title", EXPECTED)
+async def test_a_request_of_the_file_gets_its_answer_and_leaves_its_recording(
+    title: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    journal_dir = tmp_path / "journal"
+    async with IngestServer(IngestSettings(port=0, log_dir=tmp_path / "logs", key_dir=journal_dir)) as ingest:
+        settings = RecorderSettings(
+            port=0,
+            routes=(Route(ROUTE, f"/{ROUTE}/", f"{upstream.url}/"),),
+            console=Console(enabled=False),
+            capture=Capture(server_url=f"http://localhost:{ingest.port}", journal_dir=journal_dir),
+        )
+        async with Recorder(settings) as recorder, ClientSession() as session:
+            address = f"http://localhost:{recorder.port}"
+            request = _find(title, upstream=upstream.url, recorder=address)
+            async with session.request(
+                request.method, request.url, headers=request.headers, data=request.body or None
+            ) as response:
+                body = await response.read()
+    expected = EXPECTED[title]
+    assert (response.status, response.content_type) == (expected.status, expected.content_type)
+    assert len(upstream.requests) == expected.reaches_upstream
+    assert (f"/{ROUTE}/" in body.decode()) == (expected.status == 404)  # lists the routes
+    recordings = _recordings(tmp_path / "logs")
+    assert len(recordings) == expected.recorded
+    for metadata, recorded in recordings:
+        assert metadata["url"] == request.url
+        assert metadata["route"] == (ROUTE if expected.reaches_upstream else None)
+        assert (metadata["completed"], metadata["response"]["status"]) == (True, expected.status)
+        assert body in (dechunk(recorded.partition(b"\r\n\r\n")[2]) if expected.content_type == SSE else recorded)
+
+
+def _find(title: str, **replaced: str) -> HttpRequest:
+    [request] = [each for each in parse(FILE.read_text("utf-8"), **replaced) if each.title == title]
+    return request
+
+
+def _recordings(log_dir: Path) -> list[tuple[dict[str, Any], bytes]]:
+    """Of each exchange the metadata and the stored response."""
+    files = sorted(log_dir.glob("*_metadata.json"))
+    return [
+        (
+            json.loads(file.read_text("utf-8")),
+            file.with_name(file.name.replace("_metadata.json", "_response.bin")).read_bytes(),
+        )
+        for file in files
+    ]
