@@ -8,6 +8,7 @@ and deleted. A frame never lies across two segments, so a torn tail is found by 
 thread appends, another reads and deletes; `end` is published only when the bytes are in the file.
 """
 
+import contextlib
 import errno
 import os
 import threading
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from traffic.capture.frames import FrameDecoder, FrameError, Kind, encode_frame
+from traffic.capture.frames import HEADER, FrameDecoder, FrameError, Kind, encode_frame
 
 SEGMENT_BYTES = 32 * 1024 * 1024
 _BUFFERS_MAX = 1024  # IOV_MAX on Linux and macOS
@@ -119,18 +120,18 @@ class Journal:
         if not self._segments:
             return
         start = self._segments[-1]
-        path = self._path(start)
-        decoder = FrameDecoder()
-        last_kind = 0
-        with path.open("rb") as file:
-            try:
-                while block := file.read(1 << 20):
-                    for frame in decoder.feed(block):
-                        last_kind = frame.kind
-            except FrameError:
-                pass  # a torn tail: what was written last, and not whole
-        os.truncate(path, decoder.consumed)
-        self._end = start + decoder.consumed
+        data = self._path(start).read_bytes()
+        end, last_kind = 0, 0
+        while (following := _skip_damaged_frame(data, end)) < len(data):
+            decoder = FrameDecoder()
+            with contextlib.suppress(FrameError):
+                for frame in decoder.feed(data[following:]):
+                    last_kind = frame.kind
+            if not decoder.consumed:
+                break  # the tail, torn: what was written last, and not whole
+            end = following + decoder.consumed
+        os.truncate(self._path(start), end)
+        self._end = start + end
         self.is_closed = last_kind == Kind.CLOSED
 
     def wait_beyond(self, offset: int, timeout_s: float) -> int:
@@ -150,6 +151,16 @@ class Journal:
         start = self._segments[place]
         behind = self._segments[place + 1] if place + 1 < len(self._segments) else self._end
         return self._path(start).open("rb"), offset - start, behind - offset
+
+    def behind_damage(self, offset: int) -> int:
+        """Where whole frames begin again behind the damaged one at `offset`: right behind it, if its length is sound,
+        else at the next segment, or at the end.
+        """
+        file, position, held = self.open_at(offset)
+        with file:
+            file.seek(position)
+            skipped = _skip_damaged_frame(file.read(held), 0)
+        return offset + (skipped or held)
 
     def delete_below(self, offset: int) -> None:
         """Delete the segments that lie whole below `offset`, never the one being written."""
@@ -180,6 +191,16 @@ class Journal:
 
     def _file_end(self) -> int:
         return self._segments[-1] + self._path(self._segments[-1]).stat().st_size if self._segments else 0
+
+
+def _skip_damaged_frame(data: bytes, at: int) -> int:
+    """`at`, or the position behind the damaged frame there if its length is sound and a whole frame follows it."""
+    length = int.from_bytes(data[at + 4 : at + 8], "little") + HEADER.size
+    for position in (at, at + length):
+        with contextlib.suppress(FrameError):
+            if next(FrameDecoder().feed(data[position:]), None) is not None:
+                return position
+    return at
 
 
 def _write_all(file: BinaryIO, buffers: Sequence[bytes]) -> int:

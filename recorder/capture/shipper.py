@@ -3,6 +3,7 @@
     PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest held
     200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
     409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
+    422                                     the frame there is damaged: go on behind it, which leaves a gap record
     anything else, or no answer             try again, with jittered backoff of at most 2 s
 
 The bytes go from the file to the socket by sendfile where the system can. Journals left behind by earlier runs come
@@ -40,6 +41,7 @@ class Shipper:
         self._left_behind = left_behind
         self._connection: http.client.HTTPConnection | None = None
         self._stop_at: float | None = None
+        self._oldest = 0  # what lies before it in the journal being shipped is damaged
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
         self.last_contact: float | None = None  # time.monotonic()
@@ -79,7 +81,9 @@ class Shipper:
     def _ship(self, journal: Journal) -> bool:
         """Until a closed journal is stored (True), or it is time to stop (False)."""
         offset, stored, backoff_s = journal.oldest, -1, 0.05
+        self._oldest = 0
         is_agreed = False  # a PUT without body asks where to go on, so that no large body is sent in vain
+        refused_at = -1
         while True:
             available = journal.wait_beyond(offset, 0.0 if self._stop_at else IDLE_WAIT_S)
             if journal.is_closed and stored >= journal.end:
@@ -99,12 +103,23 @@ class Shipper:
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
+            if status == 422:
+                if offset == refused_at:
+                    offset = self._skip_damage(journal, offset)
+                refused_at, is_agreed = offset, False
+                continue
             if status not in (200, 409):
                 self._note_failure(f"it answered {status}: {reply.decode('utf-8', 'replace').strip()}")
                 backoff_s = self._back_off(backoff_s)
                 continue
             self.failure, backoff_s, is_agreed = None, 0.05, True
             self._wake.wait(INTERVAL_S)
+
+    def _skip_damage(self, journal: Journal, offset: int) -> int:
+        behind = journal.behind_damage(offset)
+        log.error("the journal %s is damaged: its bytes %d to %d are lost", journal.id, offset, behind)
+        self._oldest = behind
+        return behind
 
     def _take_reply(self, journal: Journal, reply: bytes) -> tuple[int, int]:
         answer = json.loads(reply)
@@ -127,7 +142,7 @@ class Shipper:
             connection.putrequest("PUT", f"{self._base}/v1/journals/{journal.id}/{offset}", skip_accept_encoding=True)
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
-            connection.putheader("X-Journal-Oldest", str(journal.oldest))
+            connection.putheader("X-Journal-Oldest", str(max(journal.oldest, self._oldest)))
             connection.endheaders()
             if file is not None:
                 with file:
