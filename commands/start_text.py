@@ -15,7 +15,7 @@ def recorder_text(settings: RecorderSettings, port: int) -> Iterator[str]:
     for route, variable in rows:
         url = base_url(route, variable, settings.host, port)
         copy = "" if url is None else f"{variable}={url}"
-        mark = "" if route.log else "  (not recorded)"
+        mark = "" if route.log else "  [no-log]"
         yield f"  {route.pattern:{pattern_width}}  {route.destination:{width}}  {copy}{mark}".rstrip()
     if settings.dynamic_ports:
         yield f"  /proxy/<port>/ reaches the ports of server.dynamic_ports: {_ports(settings)}"

@@ -3,10 +3,14 @@
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.commands.conftest import Start
+from tests.commands.test_up import read_start
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 RECORDED = b"GET /v1/models HTTP/1.1\r\nHost: api.example\r\nAuthorization: Bearer [secret:0123abcd]\r\n\r\n"
@@ -75,3 +79,24 @@ def test_ctrl_c_exits_130(start: Start, tmp_path: Path) -> None:
             assert connection.recv(1)
             process.send_signal(signal.SIGINT)
             assert process.wait(20) == 130
+
+
+@pytest.mark.usefixtures("config")
+def test_a_recording_is_replayed_through_the_recorder_and_recorded_anew(
+    start: Start, recorder: Run, tmp_path: Path
+) -> None:
+    calls = "import http.client, os, urllib.parse as u\n"
+    calls += "c = http.client.HTTPConnection(u.urlsplit(os.environ['OPENAI_BASE_URL']).netloc)\n"
+    calls += "c.request('POST', '/lmstudio/v1/x?y=1', b'{}'); print(c.getresponse().status)\n"
+    assert recorder("run", "--", sys.executable, "-c", calls).stdout == "502\n"
+    (recording,) = (tmp_path / "logs").glob("*_request.bin")
+    up = start("up")
+    lines = read_start(up)
+    found = recorder("replay", str(recording))
+    assert found.returncode == 0
+    assert lines[1] == f"recorder listens on {found.stderr.split()[3].rstrip(',')}\n"
+    assert found.stdout.startswith("upstream_refused: ")
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(30) == 0
+    first, second = (path.read_bytes() for path in (tmp_path / "logs").glob("*_request.bin"))
+    assert first == second

@@ -40,7 +40,7 @@ def test_start_prints_the_base_urls_and_both_services_answer(
         f"ingest server listens on http://localhost:{ingest_port}; recordings go to {tmp_path}/logs\n",
         f"recorder listens on {base}\n",
         f"  /lmstudio/  {upstream:26}  OPENAI_BASE_URL={base}/lmstudio/v1\n",
-        f"  /quiet/     https://api.openai.com/v1/  OPENAI_BASE_URL={base}/quiet  (not recorded)\n",
+        f"  /quiet/     https://api.openai.com/v1/  OPENAI_BASE_URL={base}/quiet  [no-log]\n",
         f"  /claude/    https://api.anthropic.com/  ANTHROPIC_BASE_URL={base}/claude\n",
     ]
     assert [health(recorder_port), health(ingest_port)] == [200, 200]
