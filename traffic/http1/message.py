@@ -156,6 +156,8 @@ class ResponseReader:
         buffer = self._buffer + data if known else data
         start = 0
         while (end := head_end(buffer, max(start, known - 3))) >= 0:
+            if end - start > HEAD_BYTES_MAX:
+                break
             head = parse_response_head(buffer[start:end])
             events.append(head)
             start, known = end, 0
