@@ -88,12 +88,12 @@ async def _through_proxy(proxy_url: str, destination: Destination) -> socket.soc
     from python_socks import ProxyError  # noqa: PLC0415 only where an outbound proxy is used
     from python_socks.async_.asyncio import Proxy  # noqa: PLC0415
 
-    # socks5h:// differs from socks5:// in who resolves the name; https:// means TLS to the proxy itself.
     scheme, _, rest = proxy_url.partition("://")
-    is_remote_dns = scheme in ("socks5h", "http", "https")
-    plain_scheme = {"socks5h": "socks5", "https": "http"}.get(scheme, scheme)
-    proxy_ssl = tls_context(verify=True) if scheme == "https" else None
-    proxy = Proxy.from_url(f"{plain_scheme}://{rest}", rdns=is_remote_dns, proxy_ssl=proxy_ssl)
+    if scheme == "https":  # never without the TLS that the operator asked for
+        raise _failure("proxy_failure", "an outbound proxy with https:// is not possible: use http:// or socks5://")
+    # socks5h:// differs from socks5:// in who resolves the name.
+    is_remote_dns = scheme in ("socks5h", "http")
+    proxy = Proxy.from_url(f"{scheme.removesuffix('h')}://{rest}", rdns=is_remote_dns)
     try:
         return await proxy.connect(dest_host=destination.host, dest_port=destination.port)
     except ProxyError as error:

@@ -9,7 +9,7 @@ ingest server for the metadata, and by the tools that read recordings.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 import httptools
@@ -48,12 +48,19 @@ class _Fields:
 
 @dataclass(slots=True)
 class Head:
-    """What requests and responses share. `positions` maps a lower-case name to its places in `fields`."""
+    """What requests and responses share.
+
+    `positions` maps a lower-case name to its places in `fields`; `connection` holds the Connection header's tokens.
+    """
 
     raw: bytes
     version: tuple[int, int]
     fields: list[tuple[bytes, bytes]]
     positions: dict[bytes, list[int]]
+    connection: list[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection = self.tokens(b"connection") if b"connection" in self.positions else []
 
     def value(self, name: bytes) -> bytes | None:
         """The value of the first field of that lower-case name."""
@@ -79,14 +86,12 @@ class RequestHead(Head):
 
     @property
     def asks_for_upgrade(self) -> bool:
-        return b"upgrade" in self.tokens(b"connection")
+        return b"upgrade" in self.connection
 
     @property
     def keeps_alive(self) -> bool:
         """Whether the client takes another response on this connection, when nothing is added to the head."""
-        return self.version == (1, 1) and (
-            b"connection" not in self.positions or b"close" not in self.tokens(b"connection")
-        )
+        return self.version == (1, 1) and b"close" not in self.connection
 
 
 @dataclass(slots=True)
@@ -96,10 +101,9 @@ class ResponseHead(Head):
 
     @property
     def keeps_alive(self) -> bool:
-        if b"connection" not in self.positions:
-            return self.version == (1, 1)
-        tokens = self.tokens(b"connection")
-        return b"close" not in tokens and (self.version == (1, 1) or b"keep-alive" in tokens)
+        if b"close" in self.connection:
+            return False
+        return self.version == (1, 1) or b"keep-alive" in self.connection
 
 
 def head_end(data: bytes | bytearray, start: int = 0) -> int:

@@ -68,7 +68,7 @@ def _without_hop_by_hop(head: Head, *, is_websocket: bool) -> Rewritten:
     lines = split_lines(head.raw)
     if _HOP_BY_HOP.isdisjoint(head.positions):
         return Rewritten(lines, [])
-    named = head.tokens(b"connection")
+    named = head.connection
     places = [
         place
         for name, places_of_name in head.positions.items()
