@@ -15,7 +15,7 @@ from typing import Self
 from tests.e2e.wire import reset
 
 READ_BYTES = 256 * 1024
-PATIENCE_S = 20.0  # for what must happen, on a busy machine
+PATIENCE_S = 10.0  # for what must happen, on a busy machine
 
 
 class Peer:
