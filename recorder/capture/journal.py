@@ -33,7 +33,7 @@ class JournalFolder:
     def __init__(self, root: Path) -> None:
         self.root = root
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = (root / "lock").open("ab")
+        self._lock = os.fdopen(os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600), "ab")
         try:
             _lock_file(self._lock)
         except OSError as error:
