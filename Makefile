@@ -1,5 +1,5 @@
-# Two commands matter: `make run` and `make test`. Everything they need beyond Python >= 3.11, make and a C compiler is
-# installed by them, into .venv.
+# Two commands matter: `make run` and `make test`. Everything they need beyond Python >= 3.11 and make (and a C compiler
+# where a package has no wheel for the system) is installed by them, into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
