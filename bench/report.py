@@ -30,7 +30,9 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
 - JSON: wrk, {CONNECTIONS} connections, closed loop, POSTs of 1 KB with an API key, answers of 1 KB. CPU is user and
   system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
   the exchanges that wrk counted. At its end wrk cuts its connections: up to {CONNECTIONS} exchanges a round that it did
-  not count are recorded beyond the answered ones, as complete or as left by the client.
+  not count are recorded beyond the answered ones, as complete or as left by the client. What creating a file costs
+  depends on the file system's state: it rises for minutes after many files were deleted (a run of this benchmark ends
+  so), which is why a bare loop is measured behind each round of the recorder.
 - SSE: each stream has an event each 50 ms, in a chunk of its own, beginning at a random point of the interval. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
@@ -83,6 +85,12 @@ def _json_table(results: Results) -> list[str]:
             _number(sum_us / floor if sum_us and floor else None),
         )
         lines.append(f"| {' | '.join(cells)} |")
+    if results.values("json", "recorder", "files_cpu_us"):
+        files_us = _cell(results, "json", "recorder", "files_cpu_us")
+        lines += [
+            "",
+            f"Of the ingest server's share, making three such files in a bare loop cost {files_us} µs just then.",
+        ]
     return lines if len(lines) > 3 else []
 
 
