@@ -46,15 +46,27 @@ class FinishedLine(msgspec.Struct, frozen=True, gc=False):
     error: str | None
 
 
-Line = StartedLine | FinishedLine
+class StoppedLine(msgspec.Struct):
+    """The ledger, at the end."""
+
+    at_s: float
+    recorded: int
+    recorded_bytes: int
+    lost: int
+
+
+Line = StartedLine | FinishedLine | StoppedLine
+
+
+_EVENTS = {StartedLine: "started", FinishedLine: "finished", StoppedLine: "stopped"}
 
 
 class ConsoleWriter:
     def __init__(self, settings: Console, stream: TextIO | None = None) -> None:
         self._is_on = settings.enabled
         self._stream = stream or sys.stdout
-        self._pending: list[Line | str] = []
-        self._batches: queue.Queue[list[Line | str] | None] = queue.Queue(BATCHES_MAX)
+        self._pending: list[Line] = []
+        self._batches: queue.Queue[list[Line] | None] = queue.Queue(BATCHES_MAX)
         self._format = _json_line if settings.format == "json" else text_line
         self._paint = _painter(self._stream) if settings.format == "text" else None
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
@@ -69,7 +81,7 @@ class ConsoleWriter:
                 self._loop.call_later(FLUSH_INTERVAL_S, self._hand_over)
             self._pending.append(line)
 
-    def stop(self, last_line: str) -> None:
+    def stop(self, last_line: StoppedLine) -> None:
         """Write what is pending and `last_line`; waits for at most two seconds."""
         if self._is_on:
             self._pending.append(last_line)
@@ -92,7 +104,7 @@ class ConsoleWriter:
     def _run(self) -> None:
         try:
             while (batch := self._batches.get()) is not None:
-                lines = [line if isinstance(line, str) else self._format(line) for line in batch]
+                lines = [self._format(line) for line in batch]
                 if self._paint is not None:
                     lines = [self._paint(line) for line in lines]
                 self._stream.write("\n".join(lines) + "\n")
@@ -103,6 +115,8 @@ class ConsoleWriter:
 
 
 def text_line(line: Line) -> str:
+    if isinstance(line, StoppedLine):
+        return f"recorded {line.recorded:,} exchanges, {size(line.recorded_bytes)}; lost {line.lost:,}"
     start = f"{_local_time(int(line.at_s))} [{line.id}]"
     if isinstance(line, StartedLine):
         mark = "log" if line.is_recorded else "no-log"
@@ -144,10 +158,12 @@ def _plain(text: str) -> str:
 
 
 def _json_line(line: Line) -> str:
-    fields: dict[str, Any] = {"event": "started" if isinstance(line, StartedLine) else "finished"}
+    fields: dict[str, Any] = {"event": _EVENTS[type(line)]}
     fields["time"] = (
         time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(line.at_s)) + f".{int(line.at_s * 1000) % 1000:03d}Z"
     )
+    if isinstance(line, StoppedLine):
+        return json.dumps(fields | {"recorded": line.recorded, "bytes": line.recorded_bytes, "lost": line.lost})
     fields["id"] = line.id
     if isinstance(line, StartedLine):
         fields |= {"method": line.method, "path": line.path, "upstream_url": line.upstream_url, "log": line.is_recorded}
@@ -173,7 +189,7 @@ def _painter(stream: TextIO) -> Any:
 
     def paint(line: str) -> str:
         text = Text(line, no_wrap=True)
-        text.highlight_regex(r"^\S+ \S+", "dim")
+        text.highlight_regex(r"^\d{4}-\S+ \S+", "dim")
         text.highlight_regex(r"\[[0-9a-f]{8}\]", "bold cyan")
         text.highlight_regex(r"-> .*", "dim")
         if len(words := line.split(" ", 4)) > 3 and words[3][:1] in _STYLES and words[3].isdigit():
