@@ -17,7 +17,7 @@ from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.queue import FrameQueue
 from recorder.capture.shipper import Shipper
 from recorder.capture.tap import Ledger, Tap
-from recorder.console import ConsoleWriter, size
+from recorder.console import ConsoleWriter, StoppedLine, size
 from recorder.endpoints import OwnPages
 from recorder.relay.client import ClientConnection
 from recorder.relay.context import Context
@@ -136,9 +136,7 @@ class Recorder:
         if left:
             log.warning("%s wait in the journal for the next start", size(left))
         ledger = context.tap.ledger
-        context.console.stop(
-            f"recorded {ledger.recorded:,} exchanges, {size(ledger.recorded_bytes)}; lost {ledger.lost:,}"
-        )
+        context.console.stop(StoppedLine(time.time(), ledger.recorded, ledger.recorded_bytes, ledger.lost))
         self._folder.close()
 
     def _check_deadlines(self) -> None:
