@@ -15,7 +15,7 @@ from ingest_server.settings import IngestSettings
 from recorder.server import Recorder
 from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
 from tests.e2e.recorded import Recorded, load
-from tests.e2e.scripted import Peer, connect
+from tests.e2e.scripted import Peer, connect, until
 
 ON_BOTH_LOOPS = ("test_wire.py", "test_connections.py", "test_websocket.py")
 TIMEOUTS = Timeouts(connect_s=10, idle_s=60)
@@ -110,6 +110,30 @@ class Flight:
         assert self.recorder is not None
         (client,) = self.recorder._context.clients
         return client.flow.is_held_by_peer
+
+    @property
+    def is_blocked(self) -> bool:
+        assert self.recorder is not None
+        return self.recorder._context.queue.blocks
+
+    async def wait_until_written(self) -> None:
+        """Until what was recorded lies in the journal."""
+        assert self.recorder is not None
+        queue = self.recorder._context.queue
+        await until(lambda: queue.waiting_bytes == 0, "the journal has it")
+
+    async def wait_until_shipped(self) -> None:
+        """Until the ingest server has stored the journal."""
+        assert self.recorder is not None
+        shipper = self.recorder._shipper
+        await until(lambda: shipper.failure is None, "the link works")
+        await until(lambda: not self.recorder._context.queue.drops, "there is room again")  # type: ignore[union-attr]
+
+    async def start_second_recorder(self) -> None:
+        """With the same folder."""
+        assert self.recorder is not None
+        settings = self.recorder.settings
+        await Recorder(settings).start()
 
     async def connect(self, port: int | None = None) -> Peer:
         """A client of the recorder, or of what stands before it."""
