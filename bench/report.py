@@ -31,8 +31,9 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
   the exchanges that wrk counted. At its end wrk cuts its connections: up to {CONNECTIONS} exchanges a round that it did
   not count are recorded beyond the answered ones, as complete or as left by the client. What creating a file costs
-  depends on the file system's state: it rises for minutes after many files were deleted (a run of this benchmark ends
-  so), which is why a bare loop is measured behind each round of the recorder.
+  depends on the file system's state: on ext4 without a journal it rises up to twentyfold for five minutes after many
+  files were deleted there (a run of this benchmark ends so; the kernel then passes over each freed inode, function
+  `recently_deleted`), which is why a bare loop is measured behind each round. `TMPDIR` chooses another file system.
 - SSE: each stream has an event each 50 ms, in a chunk of its own, beginning at a random point of the interval. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
