@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import TextIO, cast
 
+import msgspec
 import pytest
 
 from recorder.console import BATCHES_MAX, ConsoleWriter, FinishedLine, Line, StartedLine, StoppedLine, size, text_line
@@ -40,13 +41,11 @@ def local_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def started(**changes: object) -> StartedLine:
-    fields = {name: getattr(STARTED, name) for name in StartedLine.__dataclass_fields__}
-    return StartedLine(**(fields | changes))
+    return msgspec.structs.replace(STARTED, **changes)
 
 
 def finished(**changes: object) -> FinishedLine:
-    fields = {name: getattr(FINISHED, name) for name in FinishedLine.__dataclass_fields__}
-    return FinishedLine(**(fields | changes))
+    return msgspec.structs.replace(FINISHED, **changes)
 
 
 LINES: list[tuple[Line, str]] = [
