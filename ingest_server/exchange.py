@@ -72,9 +72,15 @@ class Side:
 
 
 class Exchange:
-    """`stem` names the files once they exist; `kept` is the sidecar's path once that exists."""
+    """`stem` names the files once they exist; `kept` is the sidecar's path once that exists.
 
-    __slots__ = ("error", "finished", "kept", "number", "request", "response", "started", "stem")
+    `dirty_from` and `dirty_since_s` tell where in the journal, and when, the first byte was taken that no flush has
+    written yet.
+    """
+
+    __slots__ = (
+        "dirty_from", "dirty_since_s", "error", "finished", "kept", "number", "request", "response", "started", "stem",
+    )  # fmt: skip
 
     def __init__(self, number: int, started: Started) -> None:
         self.number = number
@@ -85,6 +91,8 @@ class Exchange:
         self.error: ExchangeError | None = None
         self.stem: str | None = None
         self.kept: str | None = None
+        self.dirty_from = 0
+        self.dirty_since_s = 0.0
 
     def finish(self, finished: Finished) -> None:
         self.finished = finished

@@ -6,6 +6,7 @@ between again changes nothing that is already in the files. Called by the store.
 """
 
 import contextlib
+import math
 import os
 import time
 
@@ -38,10 +39,12 @@ class Journal:
         self.stored, self.closed = _read_state(self._state)
         self.next = self.stored
         self.exchanges: dict[int, Exchange] = {}
-        self.dirty: dict[int, Exchange] = {}  # open, with something to flush
+        self._dirty: dict[int, Exchange] = {}  # open, with something to flush; the longest waiting first
+        self._spans: list[tuple[int, int]] = []  # of ended exchanges: from dirty_from to their end, in order of the end
+        self._now_s = 0.0
         self._large: dict[int, Exchange] = {}  # of those, the ones that hold much
         self._ended: list[Exchange] = []  # to be written by settle
-        self._leftover: list[str] = []  # sidecars of no more use once `stored` has moved
+        self._leftover: list[tuple[int, str]] = []  # sidecars of no more use once `stored` has come to that offset
         self._gaps: list[GapLine] = []
         self._gap_position = gaps.last_position(self._gaps_path, name)
         self._unknown: dict[int, int] = {}  # number -> bytes dropped, because the exchange's start was lost
@@ -59,8 +62,14 @@ class Journal:
         self._gap(oldest, events.Gap(0, 0, 0, oldest - self.next, "store_lost"))
         self.next = oldest
 
-    def take(self, blocks: list[bytes]) -> None:
+    @property
+    def dirty_since_s(self) -> float:
+        """Since when bytes wait for a flush, in the time that `take` is told; infinite: none do."""
+        return next(iter(self._dirty.values())).dirty_since_s if self._dirty else math.inf
+
+    def take(self, blocks: list[bytes], now_s: float) -> None:
         """Apply all whole frames; raises FrameError at an invalid one, with `next` at its position."""
+        self._now_s = now_s
         decoder = FrameDecoder()
         decoder.consumed = self.next
         try:
@@ -80,7 +89,8 @@ class Journal:
                 return
             side = exchange.response if kind == Kind.RESPONSE else exchange.request
             side.take(offset, at_us, payload)
-            self.dirty[number] = exchange
+            if number not in self._dirty:
+                self._mark_dirty(exchange)
             if side.end - side.saved > SIDE_BYTES_MAX:
                 self._large[number] = exchange
         elif kind == Kind.STARTED:
@@ -100,9 +110,13 @@ class Journal:
             return  # applied again after a crash: the sidecar knows it
         exchange = Exchange(number, started)
         self.exchanges[number] = exchange
-        self.dirty[number] = exchange
+        self._mark_dirty(exchange)
         self._tally.open_exchanges += 1
         self._tally.tell_started(started)
+
+    def _mark_dirty(self, exchange: Exchange) -> None:
+        exchange.dirty_from, exchange.dirty_since_s = self.next, self._now_s
+        self._dirty[exchange.number] = exchange
 
     def _finish(self, number: int, finished: Finished, position: int) -> None:
         exchange = self.exchanges.get(number)
@@ -115,7 +129,8 @@ class Journal:
 
     def _end(self, exchange: Exchange) -> None:
         del self.exchanges[exchange.number]
-        self.dirty.pop(exchange.number, None)
+        if self._dirty.pop(exchange.number, None) is not None:
+            self._spans.append((exchange.dirty_from, self.next))
         self._large.pop(exchange.number, None)
         self._ended.append(exchange)
 
@@ -147,27 +162,39 @@ class Journal:
             facts = exchange.conclude(self._files)
             if exchange.kept is not None:
                 files.append(exchange.kept, encode_record(Kept.ENDED, self.next, b""))
-                self._leftover.append(exchange.kept)
+                self._leftover.append((self.next, exchange.kept))
             self._tally.open_exchanges -= 1
             self._tally.tell_finished(facts)
         for exchange in self._large.values():
             exchange.write_out(self._files)
         self._large.clear()
 
-    def flush(self) -> None:
-        """Bring everything taken so far into the files and move `stored` up to `next`. After settle."""
-        for number, exchange in self.dirty.items():
+    def flush(self, taken_before_s: float) -> None:
+        """Write what open exchanges took before that time, and move `stored` up to what is left. After settle.
+
+        A server that goes on from `stored` must see an exchange's unwritten bytes from the first on, or find them
+        written: `stored` stays out of the span of any exchange that has ended since.
+        """
+        stored = self.next
+        for number, exchange in list(self._dirty.items()):
+            if exchange.dirty_since_s > taken_before_s:
+                stored = exchange.dirty_from
+                break
             exchange.write_out(self._files)
             exchange.keep(self._kept_path(number))
-        self.dirty.clear()
+            del self._dirty[number]
+        for began, ended in reversed(self._spans):
+            if ended <= stored:
+                break
+            stored = min(stored, began)
         if self._gaps:
             self._write_gaps()
-        if self.stored != self.next:
-            files.write_start(self._state, b"%020d %s\n" % (self.next, b"closed" if self.closed else b"open  "))
-            self.stored = self.next
-        for path in self._leftover:
-            files.remove(path)
-        self._leftover.clear()
+        if self.stored != stored:
+            files.write_start(self._state, b"%020d %s\n" % (stored, b"closed" if self.closed else b"open  "))
+            self.stored = stored
+        self._spans = [span for span in self._spans if span[1] > stored] if stored < self.next else []
+        while self._leftover and self._leftover[0][0] <= stored:
+            files.remove(self._leftover.pop(0)[1])
 
     def _write_gaps(self) -> None:
         gaps.append(self._gaps_path, self._gaps)

@@ -2,12 +2,14 @@
 
 apply() takes bytes into memory; settle() writes what is due, in this order, so that a crash at any point loses and
 doubles nothing: bytes and metadata, then sidecars of what stays open, then the gaps, then each journal's `stored`
-offset. Exchanges that have ended are written at once; open ones each FLUSH_S, or when much is in memory.
+offset. Exchanges that have ended are written at once; open ones FLUSH_S after their first unwritten byte, each at its
+own time so that many streams make no burst, or together when much is in memory.
 
 After an OSError (disk full) the caller answers for it and calls reset(): everything in memory is dropped and taken up
 again from what is stored, as after a crash: one path for both.
 """
 
+import math
 import os
 import time
 from typing import NamedTuple
@@ -18,7 +20,8 @@ from ingest_server.journal import Journal
 from ingest_server.settings import IngestSettings
 from ingest_server.tally import Tally
 
-FLUSH_S = 0.5
+FLUSH_S = 0.8  # a long stream is seen on the disk within a second, shipping included
+CATCH_UP_S = 5.0  # then everything is flushed together, so that `stored` comes up to `next`
 TAKEN_BYTES_MAX = 8 * 1024 * 1024  # of journals since the last flush: bounds what all exchanges together hold
 TOMBSTONE_S = 7 * 24 * 3600  # how long a closed journal is remembered
 
@@ -46,14 +49,14 @@ class Store:
         self._journals: dict[str, Journal] = {}
         self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
         self._taken_bytes = 0
-        self._flush_at_s = 0.0  # 0: nothing waits for a flush
+        self._behind_since_s = math.inf  # since when something taken is not stored
         self.reset()
 
     def reset(self) -> None:
         """Forget everything in memory; what the disk holds counts."""
         self._journals = {}
         self._taken_bytes = 0
-        self._flush_at_s = 0.0
+        self._behind_since_s = math.inf
         self.tally.open_exchanges = 0
         self.files.prepare()
         self._waiting = {}
@@ -82,32 +85,30 @@ class Store:
         if offset != journal.next:
             raise OffsetMismatchError(journal)
         self._taken_bytes += sum(map(len, blocks))
-        journal.take(blocks)
+        journal.take(blocks, time.monotonic())
         return Applied(journal.next, journal)
 
     def settle(self, *, flush: bool = False) -> None:
         """Write what is due. `flush`: everything."""
-        dirty = 0
-        for journal in self._journals.values():
-            journal.settle()
-            dirty += len(journal.dirty)
         now_s = time.monotonic()
-        if dirty and not self._flush_at_s:
-            self._flush_at_s = now_s + FLUSH_S
-        if flush or not dirty or self._taken_bytes > TAKEN_BYTES_MAX or now_s >= self._flush_at_s:
-            self._flush()
-
-    def _flush(self) -> None:
+        catches_up = flush or self._taken_bytes > TAKEN_BYTES_MAX or now_s - self._behind_since_s > CATCH_UP_S
+        if catches_up:
+            self._taken_bytes = 0
+        taken_before_s = math.inf if catches_up else now_s - FLUSH_S
         for journal in list(self._journals.values()):
-            journal.flush()
+            journal.settle()
+            journal.flush(taken_before_s)
             if journal.closed:
                 del self._journals[journal.name]  # its state file answers a repetition
-        self._taken_bytes = 0
-        self._flush_at_s = 0.0
+        if all(journal.stored == journal.next for journal in self._journals.values()):
+            self._behind_since_s = math.inf
+        else:
+            self._behind_since_s = min(self._behind_since_s, now_s)
 
     def due_in_s(self) -> float | None:
         """When settle() has something to do without being fed; None: nothing waits."""
-        return max(0.0, self._flush_at_s - time.monotonic()) if self._flush_at_s else None
+        since_s = min((journal.dirty_since_s for journal in self._journals.values()), default=math.inf)
+        return max(0.0, since_s + FLUSH_S - time.monotonic()) if since_s < math.inf else None
 
     def _open(self, name: str) -> Journal:
         journal = Journal(name, self.files, self.tally)
