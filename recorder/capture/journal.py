@@ -68,6 +68,7 @@ class Journal:
         self._file: BinaryIO | None = None
         self._changed = threading.Condition()
         self._end = self._file_end()
+        self._stored = 0  # what lies below it is with the ingest server
         self.deleted_bytes = 0
         self.is_closed = False
 
@@ -83,6 +84,11 @@ class Journal:
     @property
     def bytes_on_disk(self) -> int:
         return self._end - self.oldest
+
+    @property
+    def unstored_bytes(self) -> int:
+        """What the ingest server has not stored yet; up to a segment more may be on disk."""
+        return self._end - max(self.oldest, self._stored)
 
     def append(self, buffers: Sequence[bytes]) -> None:
         """Write whole frames behind the end, all or nothing; raises OSError, and may then be called again."""
@@ -163,7 +169,8 @@ class Journal:
         return offset + (skipped or held)
 
     def delete_below(self, offset: int) -> None:
-        """Delete the segments that lie whole below `offset`, never the one being written."""
+        """What lies below `offset` is stored: delete the whole segments there, never the one being written."""
+        self._stored = min(offset, self._end)
         while len(self._segments) > 1 and self._segments[1] <= offset:
             self._path(self._segments[0]).unlink(missing_ok=True)
             self.deleted_bytes += self._segments[1] - self._segments[0]

@@ -192,7 +192,7 @@ class FrameQueue:
 
     def _look_for_room(self) -> None:
         waiting = self._bytes + self._handed_bytes
-        on_disk = self._journal.bytes_on_disk + self._other_journals_bytes()
+        on_disk = self._journal.unstored_bytes + self._other_journals_bytes()
         is_full = waiting > QUEUE_BYTES_MAX or waiting + on_disk > self._settings.journal_bytes_max
         self.blocks = is_full and self._settings.when_full == "block"
         self.drops = is_full and not self.blocks

@@ -90,7 +90,7 @@ def test_whole_acknowledged_segments_are_deleted_and_never_the_last(folder: Path
         journal.delete_below(below)
         assert names(folder) == left
         assert (journal.oldest, journal.bytes_on_disk) == (left[0], journal.end - left[0])
-    assert journal.deleted_bytes == 252
+    assert (journal.deleted_bytes, journal.unstored_bytes) == (252, 0)
     journal.close("shutdown")
     total = journal.end
     journal.delete()
@@ -136,6 +136,18 @@ def test_a_flipped_byte_in_the_last_frame_cuts_it_off(folder: Path) -> None:
         journal = Journal(folder)
         journal.recover()
         assert journal.end == path.stat().st_size == 38
+
+
+def test_stored_bytes_make_room_although_their_segment_is_still_written(folder: Path) -> None:
+    journal = Journal(folder)
+    journal.append([frame(1), frame(2)])
+    journal.delete_below(43)
+    assert (journal.unstored_bytes, journal.bytes_on_disk) == (43, 86)
+    journal.append([frame(3)])
+    assert journal.unstored_bytes == 86
+    journal.delete_below(129)
+    assert (journal.unstored_bytes, journal.bytes_on_disk) == (0, 129)
+    journal.close("shutdown")
 
 
 @pytest.mark.usefixtures("small_segments")
