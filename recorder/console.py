@@ -21,7 +21,7 @@ import msgspec
 
 from recorder.settings import Console
 
-FLUSH_INTERVAL_S = 0.02
+FLUSH_INTERVAL_S = 0.05
 BATCHES_MAX = 1_000
 
 _STYLES = {"2": "green", "3": "cyan", "4": "yellow", "5": "red"}

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from .journal import Journal
 
 BATCH_BYTES = 8 * 1024 * 1024
-INTERVAL_S = 0.02  # between batches, so that small exchanges share one
+INTERVAL_S = 0.05  # between batches, so that small exchanges share one
 BACKOFF_S_MAX = 2.0
 REPLY_TIMEOUT_S = 30.0
 IDLE_WAIT_S = 1.0
