@@ -1,5 +1,6 @@
 """Likely mistakes in a configuration that is valid. Called by commands/config_file.py."""
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -38,6 +39,10 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
 
 
 def _route_mistakes(route: RouteSection) -> Iterator[tuple[str, str]]:
+    place = route.pattern.rpartition(" ")[2]
+    host = place.partition("/")[0]
+    if re.fullmatch(r"[A-Za-z0-9_-]+", host) and host != "localhost":
+        yield "pattern", f"it matches requests to the host {host} only; a path begins with '/': /{place}"
     if not route.pattern.endswith(("/", "/{$}")):
         yield "pattern", f"without a trailing slash it matches no path below it; {route.pattern}/ would"
     if route.verify_ssl is False:

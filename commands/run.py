@@ -119,7 +119,8 @@ class _Run:
                 _say(f"recordings go to {self._configuration.ingest.log_dir}; the recorder's own lines to {log_path}")
                 return await self._run_command(_port(children) or self._configuration.recorder.port)
             except ChildFailedError as error:
-                click.echo(f"Error: {error}", err=True)
+                if not error.has_told:
+                    click.echo(f"Error: {error}", err=True)
                 return 1
             finally:
                 await tasks.stop()

@@ -58,7 +58,10 @@ def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
     settings = configuration.recorder
     address = f"{settings.host}:{settings.port}"
     is_json = settings.console.format == "json"
-    service = Service(Recorder(settings), "server", address, lambda port: recorder_text(settings, port), is_json)
+    sends_to = f"recordings are sent to {settings.capture.server_url}"
+    service = Service(
+        Recorder(settings), "server", address, lambda port: [*recorder_text(settings, port), sends_to], is_json
+    )
     _serve(service, exit_with_parent)
 
 

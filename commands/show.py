@@ -75,6 +75,10 @@ def _show(file: Path) -> Iterator[str]:
 
 def render(recording: Recording) -> Iterator[str]:
     """The lines to print."""
+    if recording.head is None and b"\0" in recording.head_bytes:
+        yield _note(f"{len(recording.head_bytes):,} bytes that are no HTTP message")
+        yield from _hex(recording.head_bytes)
+        return
     first, _, rest = plain_bytes(recording.head_bytes.removesuffix(b"\r\n\r\n")).partition("\n")
     yield click.style(first, bold=True)
     if rest:

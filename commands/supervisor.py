@@ -35,11 +35,12 @@ log = logging.getLogger(__name__)
 
 
 class ChildFailedError(Exception):
-    """A child ended before it was ready; it has told why. `is_final`: it would do so again."""
+    """A child ended before it was ready. `has_told`: why, on stderr. `is_final`: it would do so again."""
 
-    def __init__(self, text: str, *, is_final: bool) -> None:
-        super().__init__(text)
-        self.is_final = is_final
+    def __init__(self, name: str, code: int) -> None:
+        super().__init__(f"{name} {_ending(code)} at its start")
+        self.has_told = code > 0
+        self.is_final = code == CONFIG_EXIT_CODE
 
 
 class Child:
@@ -72,7 +73,7 @@ class Child:
         self.port = await ready
         if not self.port:
             code = await process.wait()
-            raise ChildFailedError(f"{self.name} {_ending(code)} at its start", is_final=code == CONFIG_EXIT_CODE)
+            raise ChildFailedError(self.name, code)
 
     async def wait(self) -> int:
         assert self._process is not None

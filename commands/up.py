@@ -52,7 +52,8 @@ async def _run(configuration: Configuration, supervisor: Supervisor, ingest: Chi
             running.cancel()
     except* ChildFailedError as failures:
         failure = _first(failures)
-        click.echo(f"Error: {failure}", err=True)
+        if not failure.has_told:
+            click.echo(f"Error: {failure}", err=True)
     ended_well = await supervisor.stop()
     return 0 if ended_well and failure is None else 1
 
@@ -77,8 +78,9 @@ def _stop_on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
     signal.signal(signal.SIGINT, on_signal)
 
 
-def _first(group: BaseExceptionGroup[ChildFailedError]) -> BaseException:
+def _first(group: BaseExceptionGroup[ChildFailedError]) -> ChildFailedError:
     found: BaseException = group
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
+    assert isinstance(found, ChildFailedError)
     return found

@@ -294,6 +294,12 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
             one_route("/a", "http://h/"),
             ["2: routes.a.pattern: without a trailing slash it matches no path below it; /a/ would"],
         ),
+        (
+            one_route("POST ollama/v1/", "https://h/"),
+            [("2: routes.a.pattern: it matches requests to the host ollama only; a path begins with '/': /ollama/v1/")],
+        ),
+        (one_route("llm.example/", "https://h/"), []),
+        (one_route("localhost/a/", "https://h/"), []),
         (one_route("/a/", "https://openrouter.ai/api/v1/"), []),
         (one_route("/", "https://openrouter.ai/"), []),
         (one_route("/openai/", "https://api.openai.com/v2/"), []),

@@ -1,6 +1,7 @@
 """recorder run: the command gets its variables, its signals and a clean stdout, and decides the exit code."""
 
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,6 +77,18 @@ def test_a_signal_goes_to_the_command(start: Start, number: signal.Signals, code
 def test_a_command_that_does_not_exist_exits_127(recorder: Run) -> None:
     found = recorder("run", "--", "no-such-command")
     assert (found.returncode, found.stderr) == (127, "Error: no-such-command: no such command\n")
+
+
+def test_a_service_that_cannot_start_is_one_line_and_the_command_does_not_run(
+    recorder: Run, config: tuple[int, int]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", config[1]))  # a port that refuses connections and is not free
+        found = recorder("run", "--", sys.executable, "-c", "print('it runs')")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr == (
+        f"Error: ingest.port: localhost:{config[1]} is already in use; stop what uses it, or set another ingest.port\n"
+    )
 
 
 @pytest.mark.usefixtures("config")

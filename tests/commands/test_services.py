@@ -12,6 +12,7 @@ import pytest
 
 from commands.services import explain
 from tests.commands.conftest import Start
+from tests.commands.test_up import read_start
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -32,8 +33,9 @@ def test_a_child_says_when_it_is_ready_and_ends_with_its_stdin(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_cleanly(start: Start, config: tuple[int, int], number: signal.Signals) -> None:
     process = start("proxy")
-    assert process.stdout is not None
-    assert process.stdout.readline() == f"recorder listens on http://localhost:{config[0]}\n"
+    lines = read_start(process)
+    assert lines[0] == f"recorder listens on http://localhost:{config[0]}\n"
+    assert lines[-1] == f"recordings are sent to http://localhost:{config[1]}\n"
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 0

@@ -58,6 +58,13 @@ def test_binary_is_its_size_and_the_start_in_hex() -> None:
     assert lines[-1] == "-- and 752 bytes more"
 
 
+def test_a_file_that_is_no_recording_is_not_poured_out() -> None:
+    lines = shown(b"\x7fELF" + bytes(1000))
+    assert lines[0] == "-- 1,004 bytes that are no HTTP message"
+    assert lines[1] == "00000000  7f 45 4c 46 00 00 00 00 00 00 00 00 00 00 00 00  .ELF............"
+    assert lines[-1] == "-- and 748 bytes more"
+
+
 def test_a_websocket_recording_says_so() -> None:
     lines = shown(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
     assert lines[4:] == ["-- WebSocket: 4 bytes of frames", f"00000000  {'81 02 68 69':47}  ..hi"]
