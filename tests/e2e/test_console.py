@@ -30,10 +30,10 @@ async def some_exchanges(flight: Flight, form: str) -> int:
 async def test_text_lines(flight: Flight, capfd: pytest.CaptureFixture[str]) -> None:
     port = await some_exchanges(flight, "text")
     lines = capfd.readouterr().out.splitlines()
+    chat = r"/v1/chat\?key=\[secret:\w{8}\]&x=1"
     took = r"\d\.\d\ds"
     expected = [
-        rf"{WHEN} \[(\w{{8}})\] POST /lm/v1/chat\?key=\[secret:\w{{8}}\]&x=1"
-        rf" -> http://127\.0\.0\.1:{port}/v1/chat\?key=\[secret:\w{{8}}\]&x=1 \[log\]",
+        rf"{WHEN} \[(\w{{8}})\] POST /lm{chat} -> http://127\.0\.0\.1:{port}{chat} \[log\]",
         rf"{WHEN} \[(\w{{8}})\] 200 {took} 18\.3 kB \(first byte \d+ ms\)",
         rf"{WHEN} \[(\w{{8}})\] POST /quiet/x -> http://127\.0\.0\.1:{port}/x \[no-log\]",
         rf"{WHEN} \[(\w{{8}})\] 200 {took} .*",

@@ -1,4 +1,4 @@
-"""What the recorder answers by itself where nothing is wrong: 404 with the routes, 308, its own pages, dynamic ports."""
+"""What the recorder answers by itself where nothing is wrong: 404 with the routes, 308, its pages; dynamic ports."""
 
 import json
 
