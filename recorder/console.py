@@ -180,7 +180,7 @@ def _json_line(line: Line) -> str:
 
 
 def _painter(stream: TextIO) -> Any:
-    if not stream.isatty() or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return None
     from rich.console import Console as RichConsole  # noqa: PLC0415 costs 50 ms, for terminals alone
     from rich.text import Text  # noqa: PLC0415

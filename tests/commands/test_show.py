@@ -6,8 +6,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
+import cli
 from commands.show import render
 from replay.recording import read_recording
 
@@ -17,8 +20,6 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 def shown(raw: bytes) -> list[str]:
     """Plain lines; click's styles are taken off as they are where stdout is no terminal."""
-    import click
-
     return click.unstyle("\n".join(render(read_recording(raw)))).split("\n")
 
 
@@ -97,6 +98,17 @@ def test_the_metadata_tells_why_an_exchange_is_incomplete(recorder: Run, tmp_pat
         "-- this exchange is incomplete: upstream_reset in response_body, by upstream: gone\\x1b[m\n"
     )
     assert '\n  "method": "HEAD",\n' in recorder("show", "a_metadata.json").stdout
+
+
+@pytest.mark.parametrize(("no_color", "is_coloured"), [(None, True), ("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_no_color_is_set(
+    tmp_path: Path, no_color: str | None, is_coloured: bool
+) -> None:
+    file = tmp_path / "a_request.bin"
+    file.write_bytes(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    found = CliRunner(env={"NO_COLOR": no_color}).invoke(cli.recorder, ["show", str(file)], color=True)
+    assert (found.exit_code, click.unstyle(found.output)) == (0, "GET / HTTP/1.1\nHost: a\n")
+    assert ("\x1b[" in found.output) == is_coloured
 
 
 def test_several_files_get_titles_and_a_missing_one_fails(recorder: Run, tmp_path: Path) -> None:

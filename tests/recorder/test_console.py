@@ -166,7 +166,7 @@ async def test_a_console_that_is_off_writes_nothing() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are those of POSIX")
-@pytest.mark.parametrize("no_color", [None, "1"])
+@pytest.mark.parametrize("no_color", [None, "", "1"])
 async def test_a_terminal_gets_colours_unless_no_color_is_set_and_never_a_wrapped_line(
     monkeypatch: pytest.MonkeyPatch, no_color: str | None
 ) -> None:
@@ -186,7 +186,7 @@ async def test_a_terminal_gets_colours_unless_no_color_is_set_and_never_a_wrappe
     os.close(master)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown.decode())
     assert plain.splitlines() == [text_line(line) for line in (long, FINISHED, STOPPED)]
-    assert (b"\x1b[" in shown) == (no_color is None)
+    assert (b"\x1b[" in shown) == (not no_color)
 
 
 async def test_a_stdout_that_takes_nothing_costs_lines_and_nothing_else() -> None:
