@@ -25,6 +25,7 @@ class ClientConnection(asyncio.Protocol):
         "_context",
         "_half_closed",
         "_since_s",
+        "_unread",
         "address",
         "exchange",
         "flow",
@@ -39,6 +40,7 @@ class ClientConnection(asyncio.Protocol):
         self.reader = RequestReader()
         self.exchange: Exchange | None = None
         self.address = ""
+        self._unread = b""  # came while the way to the journal was full
         self.is_full = False  # the client takes no more bytes at the moment
         self._since_s = 0.0  # since when the connection waits for a head, or for the rest of one
         self._closes_at_s: float | None = None  # lingering: what arrives is thrown away
@@ -61,15 +63,20 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._closes_at_s is not None:
             return
+        if self._context.queue.blocks:
+            self._unread += data
+            self.flow.hold(Hold.QUEUE)
+            self._context.queue.resume_later(self)
+        else:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         was_between = self.reader.is_between
         self._advance(data)
         if was_between and self.reader.partial_head:
             self._since_s = time.monotonic()
         if self.exchange is not None and self.reader.buffered_bytes > self._context.settings.limits.early_bytes:
             self.flow.hold(Hold.EARLY)
-        if self._context.queue.blocks:
-            self.flow.hold(Hold.QUEUE)
-            self._context.queue.resume_later(self)
 
     def eof_received(self) -> bool:
         """True keeps the connection open for writing: a client may end its side behind its request."""
@@ -96,7 +103,10 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.release_upstream()
 
     def resume_after_full_queue(self) -> None:
+        unread, self._unread = self._unread, b""
         self.flow.release(Hold.QUEUE)
+        if unread and self._closes_at_s is None and not self.flow.transport.is_closing():
+            self._take(unread)
 
     # --- called by the exchange
 
