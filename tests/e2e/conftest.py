@@ -112,9 +112,11 @@ class Flight:
         return client.flow.is_held_by_peer
 
     @property
-    def is_blocked(self) -> bool:
+    def paused_clients(self) -> int:
+        """How many connections are not read because the way to the journal is full."""
         assert self.recorder is not None
-        return self.recorder._context.queue.blocks
+        context = self.recorder._context
+        return sum(client in context.queue._waiting for client in context.clients)
 
     async def wait_until_written(self) -> None:
         """Until what was recorded lies in the journal."""

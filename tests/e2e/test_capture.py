@@ -199,12 +199,18 @@ async def test_a_full_journal_pauses_clients_where_it_blocks_and_loses_nothing(f
                 await flight.wait_until_written()
 
         asking = asyncio.gather(ask_again_and_again())
-        await until(lambda: flight.is_blocked, "a client is paused")
+        await until(lambda: flight.paused_clients > 0, "a client is paused")
+        seen = sum(len(peer.received) for peer in upstream.peers)
+        newcomer = await flight.connect()
+        await newcomer.send(get("small"))
+        await until(lambda: flight.paused_clients > 1, "so is one that comes now, with a small request")
+        assert sum(len(peer.received) for peer in upstream.peers) == seen
         assert len(done) < 10
         await flight.start_ingest()
         await asking
+        assert await newcomer.read_message() == ok(BODY)
         records = await flight.land()
-    assert len(records) == 20
+    assert len(records) == 21
     assert all(record.metadata["completed"] and record.response == ok(BODY) for record in records)
     assert not (flight.log_dir / "gaps.ndjson").exists()
 
