@@ -115,7 +115,9 @@ async def _run(service: Service, is_child: bool) -> int:
 
 def explain(error: Exception, section: str, address: str) -> str:
     """One line that names the configuration's key to change, where one can help."""
-    if isinstance(error, OSError) and error.filename is None:
+    if isinstance(error, OSError):
+        if error.filename is not None:
+            return f"{error.filename}: {error.strerror}; ingest.log_dir and capture.journal_dir name the folders"
         if error.errno == errno.EADDRINUSE:
             return f"{section}.port: {address} is already in use; stop what uses it, or set another {section}.port"
         if error.errno == errno.EACCES:

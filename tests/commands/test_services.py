@@ -92,7 +92,10 @@ def test_a_wrong_configuration_exits_2(recorder: Run, tmp_path: Path) -> None:
             OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
             "server.host: cannot listen on localhost:80: Cannot assign requested address",
         ),
-        (PermissionError(errno.EACCES, "Permission denied", "/logs"), "[Errno 13] Permission denied: '/logs'"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/logs"),
+            "/logs: Permission denied; ingest.log_dir and capture.journal_dir name the folders",
+        ),
         (ValueError("two patterns conflict"), "two patterns conflict"),
     ],
 )
