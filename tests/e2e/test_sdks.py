@@ -160,8 +160,7 @@ async def test_anthropic_sdk(flight: Flight, llama_port: int) -> None:
                 )
             ]
         records = await observed.compare(2)
-    assert kinds[0] == "message_start"
-    assert kinds[-1] == "message_stop"
+    assert kinds[-1] == "message_stop"  # llama.cpp does not always begin with message_start
     assert records[1].response.count(b"event: ") == len(kinds)
 
 
