@@ -1,0 +1,34 @@
+"""The two options that change what the upstream sees of a head; without them only target and Host are edited."""
+
+import pytest
+
+from tests.e2e.conftest import Flight, to
+from tests.e2e.scripted import ScriptedUpstream, answers, ok
+
+GET = b"GET /lm/x HTTP/1.1\r\nHost: recorder.test\r\nAccept: */*\r\n\r\n"
+
+
+@pytest.mark.parametrize("preserve_host", [False, True])
+async def test_the_upstream_gets_its_own_host_or_the_clients_and_the_metadata_keep_the_clients(
+    flight: Flight, preserve_host: bool
+) -> None:
+    async with ScriptedUpstream(answers(ok())) as upstream:
+        await flight.start(to(upstream.port, preserve_host=preserve_host))
+        await flight.send(GET)
+        (record,) = await flight.land()
+        host = b"recorder.test" if preserve_host else b"127.0.0.1:%d" % upstream.port
+        assert upstream.peers[0].received == b"GET /x HTTP/1.1\r\nHost: %b\r\nAccept: */*\r\n\r\n" % host
+    assert record.sent_request == upstream.peers[0].received
+    assert record.metadata["received"]["host"] == "recorder.test"
+
+
+async def test_via_is_added_in_both_directions_where_it_is_asked_for(flight: Flight) -> None:
+    async with ScriptedUpstream(answers(ok())) as upstream:
+        await flight.start(to(upstream.port, preserve_host=True), via=True)
+        answer, _ = await flight.send(GET)
+        (record,) = await flight.land()
+        seen = bytes(upstream.peers[0].received)
+    assert seen == b"GET /x HTTP/1.1\r\nHost: recorder.test\r\nAccept: */*\r\nVia: 1.1 recorder\r\n\r\n"
+    assert answer == ok(b"fine", b"Via: 1.1 recorder")
+    assert record.sent_request == seen
+    assert record.response == ok()  # as the upstream sent it
