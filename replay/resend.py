@@ -80,6 +80,8 @@ def prepare(raw: bytes, changes: Changes) -> Request:
 def _read_complete_request(raw: bytes) -> RequestHead:
     if raw.startswith(b"HTTP/"):
         raise ResendError("this is a response; replay sends a _request.bin")
+    if raw.startswith(b"{") or (b"\n" in raw and b" HTTP/" not in raw.partition(b"\n")[0]):
+        raise ResendError("this is no recorded request; replay sends a _request.bin")
     try:
         events = RequestReader().feed(raw)
     except (HeadError, FramingError) as error:

@@ -75,6 +75,9 @@ def test_redacted_secrets_go_to_this_machine_only() -> None:
     ("raw", "changes", "problem"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", Changes(), "this is a response; replay sends a _request.bin"),
+        (b'{"schema": 1}', Changes(), "this is no recorded request; replay sends a _request.bin"),
+        (b"# Notes\n\nabout HTTP/1.1\n", Changes(), "this is no recorded request; replay sends a _request.bin"),
+        (RECORDED[:4], Changes(), "the recording is incomplete: it ends inside the head"),
         (RECORDED[:-2], Changes(), "the recording is incomplete: it ends inside the head"),
         (RECORDED + BODY[:-1], Changes(), "the recording is incomplete: the end of the body is missing"),
         (RECORDED + b"zz\r\n", Changes(), "the recording is no valid request: malformed chunk size line"),
