@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from commands.config_values import (
     check_host,
     check_own_path,
+    check_pattern,
     check_proxy_url,
     check_redact,
     check_route_name,
@@ -90,7 +91,7 @@ class RouteTimeoutsSection(Section):
 
 
 class RouteSection(Section):
-    pattern: Text
+    pattern: Annotated[Text, AfterValidator(check_pattern)]
     destination: UpstreamUrl
     logging: bool | None = None  # None: logging.default
     verify_ssl: bool | None = None  # None: what the top level says

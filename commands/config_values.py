@@ -7,6 +7,7 @@ import ipaddress
 import re
 from urllib.parse import urlsplit
 
+from recorder.routing.pattern import parse_pattern
 from recorder.routing.routes import parse_destination
 
 PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # each scheme's default
@@ -53,6 +54,11 @@ def check_route_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise ValueError("a route's name holds letters, digits, '.', '_' and '-' only")
     return name
+
+
+def check_pattern(text: str) -> str:
+    parse_pattern(text)
+    return text
 
 
 def check_upstream_url(url: str) -> str:

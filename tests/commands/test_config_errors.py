@@ -222,6 +222,14 @@ WRONG = {
         ["1: capture.journal_dir: must be outside ingest.log_dir: it holds the key behind redacted secrets"],
     ),
     # patterns
+    "a wrong pattern beside a wrong destination": (
+        "routes:\n  a:\n    pattern: /a/{x}/\n    destination: h\n  b: {pattern: v1, destination: http://h/}",
+        [
+            ('3: routes.a.pattern: the wildcard "{x}" is not supported; end the pattern with "/" to take all below it'),
+            '4: routes.a.destination: "h" must begin with http:// or https:// and a host',
+            ('5: routes.b.pattern: it has no "/"; a pattern is "[METHOD ][HOST]/[PATH]", for example "/lmstudio/"'),
+        ],
+    ),
     "conflicting patterns, and an error elsewhere": (
         (
             f"routes:\n  a:\n    destination: {UPSTREAM}\n    pattern: /x/\n"
