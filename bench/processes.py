@@ -27,9 +27,10 @@ class BenchError(RuntimeError):
 class Process:
     """One started program, pinned to a core; it and its children count as one."""
 
-    def __init__(self, popen: subprocess.Popen[str]) -> None:
+    def __init__(self, popen: subprocess.Popen[str], name: str) -> None:
         self._popen = popen
         self.pid = popen.pid
+        self.name = name
 
     def cpu_s(self) -> float:
         """CPU seconds so far, user and system, all threads, all living children."""
@@ -55,7 +56,7 @@ class Process:
         assert self._popen.stdout is not None
         line = self._popen.stdout.readline()
         if not line:
-            raise BenchError(f"{self._popen.args!r} ended with {self._popen.wait()} before it had said everything")
+            raise BenchError(f"{self.name} ended with {self._popen.wait()} before it had said everything")
         return line.rstrip("\n")
 
     def read_figures(self) -> dict[str, float]:
@@ -66,9 +67,9 @@ class Process:
         try:
             status = self._popen.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise BenchError(f"{self._popen.args!r} did not end within {timeout_s:.0f} s") from error
+            raise BenchError(f"{self.name} did not end within {timeout_s:.0f} s") from error
         if status:
-            raise BenchError(f"{self._popen.args!r} ended with {status}")
+            raise BenchError(f"{self.name} ended with {status}")
 
     def ended(self) -> bool:
         return self._popen.poll() is not None
@@ -107,7 +108,8 @@ def started(argv: Sequence[str | Path], core: int, output: Path | None = None) -
         text=True,
         start_new_session=True,
     )
-    process = Process(popen)
+    words = [Path(part).name for part in map(str, argv[:3])]  # reports hold no paths of this machine
+    process = Process(popen, " ".join(words))
     try:
         os.sched_setaffinity(popen.pid, {core})
         yield process

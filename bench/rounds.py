@@ -51,7 +51,8 @@ def _measure(case: Case, peer: str, plan: Plan, folder: Path, results: Results) 
     try:
         figures = case.measure(peer, plan, folder)
     except BenchError as error:
-        results.failures.append(f"{case.name}, {peer}: {error}")
+        first_line = str(error).partition("\n")[0]  # what a program printed may hold paths: it goes to stderr alone
+        results.failures.append(f"{case.name}, {peer}: {first_line}")
         print(f"{case.name:8} {peer:9} failed: {error}", file=sys.stderr, flush=True)
     else:
         results.samples[case.name, peer].append(figures)
