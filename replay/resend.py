@@ -9,6 +9,7 @@ Called by `recorder replay`.
 """
 
 import asyncio
+import errno
 import ipaddress
 import re
 import ssl
@@ -206,7 +207,9 @@ async def _connect(request: Request) -> tuple[asyncio.StreamReader, asyncio.Stre
     except TimeoutError:
         raise ResendError(f"cannot connect to {request.origin}: no answer within {CONNECT_TIMEOUT_S:.0f} s") from None
     except OSError as error:
-        raise ResendError(f"cannot connect to {request.origin}: {error.strerror or error}") from None
+        is_refused = f"[Errno {errno.ECONNREFUSED}]" in str(error)  # of several addresses, the text alone tells
+        problem = "nothing listens there" if is_refused else error.strerror or error
+        raise ResendError(f"cannot connect to {request.origin}: {problem}") from None
 
 
 async def _answer(reader: asyncio.StreamReader, method: str) -> AsyncIterator[tuple[bytes, bool]]:

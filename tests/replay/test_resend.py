@@ -183,5 +183,5 @@ async def test_a_refused_connection_is_named() -> None:
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
-    with pytest.raises(ResendError, match=rf"^cannot connect to http://127\.0\.0\.1:{port}: "):
+    with pytest.raises(ResendError, match=rf"^cannot connect to http://127\.0\.0\.1:{port}: nothing listens there$"):
         await resend(Request("127.0.0.1", port, False, "GET", b"", False), lambda _: None, lambda _: None)
