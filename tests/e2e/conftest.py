@@ -83,7 +83,7 @@ class Flight:
     @property
     def client_connections(self) -> int:
         assert self.recorder is not None
-        return len(self.recorder._context.clients)
+        return sum(not client.flow.transport.is_closing() for client in self.recorder._context.clients)
 
     @property
     def upstream_connections(self) -> int:
