@@ -8,8 +8,12 @@
                   iteration
 
 Frames that the journal cannot take (disk full, I/O error) stay in the queue and are tried again: a failing disk is a
-queue that does not drain. When too many bytes are in memory, or in the journal, `drops` or `blocks` is true: no more
-should come, and who brings it throws it away, or stops reading until it is called back.
+queue that does not drain. `drops` and `blocks` tell who brings bytes to throw them away, or to stop reading until it is
+called back:
+
+    blocks    more than BUSY_BYTES wait for a disk that writes them: transfers go at its speed
+              the queue or the journal is full, under `when_full: block`
+    drops     the queue or the journal is full, under `when_full: drop`; a disk that stalls comes to that
 """
 
 import asyncio
@@ -29,6 +33,8 @@ from .journal import Journal
 FLUSH_INTERVAL_S = 0.005
 FLUSH_BYTES = 256 * 1024
 QUEUE_BYTES_MAX = 32 * 1024 * 1024
+BUSY_BYTES = 8 * 1024 * 1024
+STALL_S = 0.5  # a disk that has written nothing for so long holds no transfer up
 RETRY_INTERVAL_S = 0.2
 FSYNC_INTERVAL_S = 1.0
 
@@ -61,6 +67,7 @@ class FrameQueue:
         self._waiting: list[Pausable] = []
         self._synced_at = 0.0
         self._room_timer: asyncio.TimerHandle | None = None
+        self._progress_s = 0.0  # when the writer last wrote, or had little to write
         self.drops = False
         self.blocks = False
         self.failure: str | None = None  # why the journal takes nothing at the moment
@@ -75,9 +82,11 @@ class FrameQueue:
 
     def put(self, frame: Frame, size: int) -> None:
         """Queue a frame whose pieces have `size` bytes together."""
+        if not self._bytes and not self._handed_bytes:
+            self._progress_s = time.monotonic()
         self._frames.append(frame)
         self._bytes += _HEADER_BYTES + size
-        if self._bytes + self._handed_bytes > QUEUE_BYTES_MAX:
+        if self._bytes + self._handed_bytes > BUSY_BYTES:
             self._look_for_room()
         if self._timer is None:
             if self._writes_ahead:
@@ -104,8 +113,6 @@ class FrameQueue:
 
     def resume_later(self, connection: Pausable) -> None:
         """Remember a connection that paused because of `blocks`."""
-        if not self._waiting:
-            self._loop.call_later(RETRY_INTERVAL_S, self._resume_waiting)
         self._waiting.append(connection)
 
     async def stop(self, deadline_s: float) -> int:
@@ -158,8 +165,8 @@ class FrameQueue:
     def _written(self, count: int, frames: int) -> None:
         self._handed_bytes -= count
         self._handed_frames -= frames
+        self._progress_s = time.monotonic()
         self._look_for_room()
-        self._resume_waiting()
 
     # --- write_ahead: the event loop
 
@@ -176,7 +183,6 @@ class FrameQueue:
             self.failure = None
             self._bytes = 0
             self._sync_if_due()
-            self._resume_waiting()
         self._look_for_room()
         self._flush_deferred()
 
@@ -191,16 +197,21 @@ class FrameQueue:
     # --- both
 
     def _look_for_room(self) -> None:
-        waiting = self._bytes + self._handed_bytes
+        waiting, now_s = self._bytes + self._handed_bytes, time.monotonic()
+        if waiting <= BUSY_BYTES:
+            self._progress_s = now_s
+        is_busy = waiting > BUSY_BYTES and not self.failure and now_s - self._progress_s < STALL_S
         on_disk = self._journal.unstored_bytes + self._other_journals_bytes()
         is_full = waiting > QUEUE_BYTES_MAX or waiting + on_disk > self._settings.journal_bytes_max
-        self.blocks = is_full and self._settings.when_full == "block"
-        self.drops = is_full and not self.blocks
+        self.drops = is_full and self._settings.when_full == "drop"
+        self.blocks = not self.drops and (is_busy or is_full)
         if self._room_timer is not None:
             self._room_timer.cancel()
             self._room_timer = None
-        if self.drops:  # nothing may be put any more that would make anyone look again
+        if self.drops or self.blocks:  # nothing may be put any more that would make anyone look again
             self._room_timer = self._loop.call_later(RETRY_INTERVAL_S, self._look_for_room)
+        if not self.blocks:
+            self._resume_waiting()
 
     def _note_failure(self, error: OSError) -> None:
         if self.failure is None:
@@ -216,12 +227,6 @@ class FrameQueue:
             self._synced_at = time.monotonic()
 
     def _resume_waiting(self) -> None:
-        if not self._waiting:
-            return
-        self._look_for_room()
-        if self.blocks:
-            self._loop.call_later(RETRY_INTERVAL_S, self._resume_waiting)
-            return
         waiting, self._waiting = self._waiting, []
         for connection in waiting:
             connection.resume_after_full_queue()

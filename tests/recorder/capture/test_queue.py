@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -256,13 +257,34 @@ async def test_blocked_connections_wait_as_long_as_the_journal_is_full(
 async def test_too_many_bytes_in_memory_are_noticed_at_once(
     open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queue_module, "BUSY_BYTES", 500)
     monkeypatch.setattr(queue_module, "QUEUE_BYTES_MAX", 1000)
     queue = open_queue()
-    queue.put(*frame(1, 500))
-    assert not queue.drops
-    queue.put(*frame(2, 500))
-    assert queue.drops
+    queue.put(*frame(1, 400))
+    assert (queue.drops, queue.blocks) == (False, False)
+    queue.put(*frame(2, 600))
+    assert (queue.drops, queue.blocks) == (True, False)
     await until(lambda: not queue.drops)
+
+
+async def test_transfers_wait_for_a_disk_that_writes_and_not_for_one_that_stalls(
+    journal: Journal, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_module, "BUSY_BYTES", 500)
+    monkeypatch.setattr(queue_module, "RETRY_INTERVAL_S", 0.01)
+    monkeypatch.setattr(queue_module, "STALL_S", 0.2)
+    disk = threading.Event()
+    append = journal.append
+    monkeypatch.setattr(journal, "append", lambda buffers: (disk.wait(10), append(buffers)))
+    queue = open_queue(when_full="drop")
+    queue.put(*frame(1, 400))
+    queue.put(*frame(2, 400))
+    assert (queue.drops, queue.blocks) == (False, True)
+    await until(lambda: not queue.blocks)  # nothing was written for STALL_S: forwarding goes on, the queue may fill
+    assert queue.waiting_bytes > 500
+    disk.set()
+    await until(lambda: queue.waiting_bytes == 0)
+    assert (queue.drops, queue.blocks) == (False, False)
 
 
 async def test_fsync_happens_only_where_it_is_asked_for(
