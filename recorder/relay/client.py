@@ -23,12 +23,13 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_closes_at_s",
         "_context",
-        "_half_closed",
+        "_is_lost",
         "_since_s",
         "_unread",
         "address",
         "exchange",
         "flow",
+        "half_closed",
         "is_full",
         "reader",
     )
@@ -44,7 +45,8 @@ class ClientConnection(asyncio.Protocol):
         self.is_full = False  # the client takes no more bytes at the moment
         self._since_s = 0.0  # since when the connection waits for a head, or for the rest of one
         self._closes_at_s: float | None = None  # lingering: what arrives is thrown away
-        self._half_closed = False
+        self.half_closed = False  # the client sends nothing more
+        self._is_lost = False
 
     # --- asyncio
 
@@ -55,7 +57,8 @@ class ClientConnection(asyncio.Protocol):
         if peer:
             self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
         self._since_s = time.monotonic()
-        if len(self._context.clients) >= self._context.settings.limits.connections:
+        is_crowded = len(self._context.clients) >= self._context.settings.limits.connections
+        if is_crowded or self._context.is_stopping:
             self.flow.transport.abort()
             return
         self._context.clients.add(self)
@@ -75,32 +78,40 @@ class ClientConnection(asyncio.Protocol):
         self._advance(data)
         if was_between and self.reader.partial_head:
             self._since_s = time.monotonic()
-        if self.exchange is not None and self.reader.buffered_bytes > self._context.settings.limits.early_bytes:
+        if self._has_enough:
             self.flow.hold(Hold.EARLY)
 
     def eof_received(self) -> bool:
         """True keeps the connection open for writing: a client may end its side behind its request."""
-        self._half_closed = True
-        if self._closes_at_s is not None:
-            return False
-        return self.exchange is not None and self.exchange.client_ended()
+        self.half_closed = True
+        if self.exchange is not None:
+            self.exchange.client_ended()
+        elif self._closes_at_s is not None or not self.reader.has_next:
+            self._context.queue.forward(self.flow.transport.close)
+        return not self.flow.transport.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 how it was lost makes no difference
-        self._context.clients.discard(self)
-        if not self._context.clients:
-            self._context.is_empty.set()
+        self._is_lost = True
+        self.is_full = False
         if self.exchange is not None:
             self.exchange.client_lost()
+        if self.exchange is None:  # else its response is read on, under on_client_disconnect: drain
+            self._leave()
 
     def pause_writing(self) -> None:
         self.is_full = True
         if self.exchange is not None:
             self.exchange.hold_upstream()
+        else:
+            self.flow.hold(Hold.PEER)
 
     def resume_writing(self) -> None:
         self.is_full = False
         if self.exchange is not None:
             self.exchange.release_upstream()
+        else:
+            self.flow.release(Hold.PEER)
+            self._next_request()
 
     def resume_after_full_queue(self) -> None:
         unread, self._unread = self._unread, b""
@@ -112,7 +123,7 @@ class ClientConnection(asyncio.Protocol):
 
     def exchange_over(self, *, keep_alive: bool, lingers: bool) -> None:
         """The exchange is over: read the next request, or end the connection once its bytes have left."""
-        self.exchange = None
+        self._drop_exchange()
         self._since_s = time.monotonic()
         self.flow.release(Hold.PEER)
         forward, transport = self._context.queue.forward, self.flow.transport
@@ -121,16 +132,21 @@ class ClientConnection(asyncio.Protocol):
                 self._next_request()
             else:  # in a turn of its own: answers to many pipelined requests must not nest
                 asyncio.get_running_loop().call_soon(self._next_request)
-        elif lingers and not self._half_closed:
+        elif lingers and not self.half_closed:
             self._closes_at_s = self._since_s + self._context.settings.limits.linger_s
             forward(_end_of_stream, transport)
             self.flow.release(Hold.EARLY)
         else:
             forward(transport.close)
 
+    def read_on(self) -> None:
+        """What was held back has gone on: take more, unless enough waits behind this request."""
+        if not self._has_enough:
+            self.flow.release(Hold.EARLY)
+
     def reset(self) -> None:
         """End the connection so that the client cannot take what it got for a whole response."""
-        self.exchange = None
+        self._drop_exchange()
         self._context.queue.forward(_reset, self.flow.transport)
 
     # --- called once a second
@@ -141,7 +157,10 @@ class ClientConnection(asyncio.Protocol):
                 self.flow.transport.abort()
         elif self.exchange is not None:
             self.exchange.check_deadlines(now_s)
-        elif self.reader.partial_head:
+        elif self.flow.transport.is_closing():
+            if now_s - self._since_s > self._context.settings.limits.client_idle_s:  # it never took its last bytes
+                self.flow.transport.abort()
+        elif self.reader.partial_head and not self.is_full:
             if now_s - self._since_s > self._context.settings.limits.head_read_s:
                 self._refuse("the request's head did not arrive in time", 408, "client_timeout")
         elif now_s - self._since_s > self._context.settings.limits.client_idle_s:
@@ -150,17 +169,38 @@ class ClientConnection(asyncio.Protocol):
     def close_if_idle(self) -> None:
         """The recorder is stopping."""
         if self.exchange is None:
-            self.flow.transport.close()
+            self._context.queue.forward(self.flow.transport.close)
 
     # --- inside
 
+    @property
+    def _is_idle(self) -> bool:
+        return self.exchange is None and not self.reader.has_next
+
+    @property
+    def _has_enough(self) -> bool:
+        return self.reader.has_next and self.reader.buffered_bytes > self._context.settings.limits.early_bytes
+
     def _next_request(self) -> None:
-        if self.exchange is not None or self.flow.transport.is_closing():
+        if self.exchange is not None or self._closes_at_s is not None or self.flow.transport.is_closing():
             return
-        self.flow.release(Hold.EARLY)
+        if self.is_full:  # it does not take its answers: there will be no more of them until it does
+            self.flow.hold(Hold.PEER)
+            return
         self._advance(None)
-        if self._half_closed and self.exchange is None:
-            self.flow.transport.close()
+        self.read_on()
+        if self.half_closed and self._is_idle:
+            self._context.queue.forward(self.flow.transport.close)
+
+    def _drop_exchange(self) -> None:
+        self.exchange = None
+        if self._is_lost:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._context.clients.discard(self)
+        if not self._context.clients:
+            self._context.is_empty.set()
 
     def _advance(self, data: bytes | None) -> None:
         """Take what arrived, or (None) what waits behind the last request."""
@@ -169,8 +209,8 @@ class ClientConnection(asyncio.Protocol):
         except HeadError as error:
             self._refuse(str(error), error.status, "bad_request")
         except FramingError as error:
-            assert self.exchange is not None
-            self.exchange.request_broken(str(error))
+            if self.exchange is not None:  # else the connection is about to be closed
+                self.exchange.request_broken(str(error))
         else:
             if events:
                 self._act(events, time.monotonic_ns())

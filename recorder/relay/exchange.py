@@ -136,17 +136,23 @@ class Exchange:
                 self._drain(len(data))
         self._finish_if_over()
 
-    def client_ended(self) -> bool:
-        """The client will send nothing more. True: it still gets what comes."""
+    def client_ended(self) -> None:
+        """The client will send nothing more. It still gets what comes, unless its request was cut."""
         if self._is_tunnel:
-            self._request_is_over = True
-            if self.leg is not None and self.leg.connection is not None:
-                self._context.queue.forward(_write_eof, self.leg.connection.flow.transport)
-            self._finish_if_over()
-            return not self.is_finished
-        if not self._request_is_over:
+            self._end_way_up()
+        elif not self._request_is_over:
             self._fail("client_disconnect", "client", "the client ended its request too early")
-        return self._request_is_over
+
+    def _end_way_up(self) -> None:
+        """Of a tunnel."""
+        self._request_is_over = True
+        connection = self.leg.connection if self.leg is not None else None
+        if connection is not None and not self._response_is_over:
+            if not connection.flow.transport.can_write_eof():
+                self._fail("client_disconnect", "client", "the client ended its side, which TLS cannot pass on")
+                return
+            self._context.queue.forward(_write_eof, connection.flow.transport)
+        self._finish_if_over()
 
     def client_lost(self) -> None:
         if self.is_finished:
@@ -168,7 +174,9 @@ class Exchange:
         if self.is_finished:
             return
         if self._answered_by is None:
-            self._answer(Answer(400, problem, ExchangeError("bad_request", "request_body", "client", problem)))
+            self._answer(
+                Answer(400, problem, ExchangeError("bad_request", "request_body", "client", problem)), closes=True
+            )
         self._fail("bad_request", "client", problem)
 
     def hold_upstream(self) -> None:
@@ -187,6 +195,8 @@ class Exchange:
         transcript, reader = self._transcript, self._reader
         assert reader is not None
         assert self.leg is not None
+        if reader.stray:
+            return  # nothing behind a response's end is looked at, or kept
         if transcript.first_byte_at is None:
             transcript.first_byte_at = at
             self.leg.stop_replay()
@@ -254,7 +264,9 @@ class Exchange:
         self._is_tunnel = True
         self._request_is_over = False
         self.client_sent(self.client.reader.become_tunnel(), at, is_whole=False)
-        self.client.flow.release(Hold.EARLY)
+        self.client.read_on()
+        if self.client.half_closed:
+            self.client_ended()
 
     def _pass_on(self, data: bytes) -> None:
         if not self._client_is_gone:
@@ -311,8 +323,9 @@ class Exchange:
         if self.leg is not None and connection is None:
             return  # connecting has its own deadline
         detail = f"nothing came for {timeouts.idle_s:g} s (timeouts.idle_s)"
-        is_held = connection is not None and connection.flow.is_held_by_peer
-        if not self._is_tunnel and (is_held or not self._request_is_over):
+        takes_nothing = connection is not None and connection.flow.is_held_by_peer
+        sends_nothing = not self._request_is_over and not self.client.flow.is_held_by_peer
+        if not self._is_tunnel and (takes_nothing or sends_nothing):
             self._fail("client_timeout", "client", detail)
         else:
             self._fail_upstream("upstream_timeout", detail, 504)
@@ -348,9 +361,10 @@ class Exchange:
         else:
             self._fail(name, by, detail)
 
-    def _answer(self, answer: Answer) -> None:
-        """Answer in the upstream's place."""
+    def _answer(self, answer: Answer, *, closes: bool = False) -> None:
+        """Answer in the upstream's place. `closes`: the connection ends behind it whatever the client would like."""
         self._record_cut_head()
+        stops_reading = self._client_waits_for_continue and not self._request_is_over
         if self.leg is not None:
             self.leg.let_go()
             self.leg = None
@@ -361,7 +375,7 @@ class Exchange:
             answer.status,
             answer.text.encode("utf-8", "replace") + b"\n",
             method=self._head.method if self._head else "GET",
-            closes=not self._client_may_go_on(),
+            closes=closes or stops_reading or not self._client_may_go_on(),
             location=answer.location,
         )
         at = time.monotonic_ns()
@@ -370,8 +384,9 @@ class Exchange:
         self._transcript.response(at, data, NO_BODY)
         self._context.queue.write(self.client.flow.transport, data)
         self._response_is_over = True
-        self.client.flow.release(Hold.EARLY | Hold.PEER)
-        if self._client_waits_for_continue and not self._request_is_over:
+        self.client.flow.release(Hold.PEER)
+        self.client.read_on()
+        if stops_reading:
             self._stop_draining()
         self._finish_if_over()
 

@@ -110,7 +110,7 @@ class Leg:
         self._attach(connection)
         self._context.queue.write(connection.flow.transport, b"".join(self._early))
         self._early = []
-        self._exchange.client.flow.release(Hold.EARLY)
+        self._exchange.client.read_on()
 
     def _attach(self, connection: UpstreamConnection) -> None:
         self.connection = connection

@@ -98,9 +98,10 @@ class Transcript:
         self._record("response", at, rest, body, recorded)
 
     def response_unread(self, at: int, data: bytes) -> None:
-        """Bytes of a response that could not be understood and went no further."""
+        """Bytes of a response that could not be understood and went no further: a head's, a body's or a trailer's."""
+        data = self._trailers.pop("response", b"") + data
         if self._recording is not None and data:
-            self._recording.response(at, self._without_secrets(data, "response"))
+            self._recording.response(at, self._trailer_without_secrets(data, "response"))
 
     def finish(
         self, error: ExchangeError | None, answered_by: str | None, status: int | None, connect_us: int | None

@@ -16,6 +16,7 @@ import httptools
 
 HEAD_BYTES_MAX = 65_536
 TARGET_BYTES_MAX = 16_384
+LENGTH_DIGITS_MAX = 19
 
 _VERSIONS: Mapping[bytes, tuple[int, int]] = {b"HTTP/1.1": (1, 1), b"HTTP/1.0": (1, 0)}
 
@@ -123,7 +124,7 @@ def parse_request_head(raw: bytes) -> RequestHead:
         raise HeadError(f"the request target has more than {TARGET_BYTES_MAX} bytes", 414)
     version = _version(parts[2])
     _check_request_host(sink, version)
-    _check_transfer_encoding(sink, version)
+    _check_framing(sink, version)
     return RequestHead(raw, version, sink.fields, sink.positions, parts[0].decode("ascii"), parts[1])
 
 
@@ -138,7 +139,7 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     status = parser.get_status_code()
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")
-    _check_transfer_encoding(sink, version)
+    _check_framing(sink, version)
     return ResponseHead(raw, version, sink.fields, sink.positions, status, raw[13 : raw.index(b"\r\n")])
 
 
@@ -170,7 +171,10 @@ def _check_request_host(sink: _Fields, version: tuple[int, int]) -> None:
         raise HeadError("no Host header, which HTTP/1.1 requires")
 
 
-def _check_transfer_encoding(sink: _Fields, version: tuple[int, int]) -> None:
+def _check_framing(sink: _Fields, version: tuple[int, int]) -> None:
+    lengths = sink.positions.get(b"content-length")
+    if lengths is not None and len(sink.fields[lengths[0]][1]) > LENGTH_DIGITS_MAX:  # llhttp takes any number of zeros
+        raise HeadError(f"Content-Length of more than {LENGTH_DIGITS_MAX} digits")
     places = sink.positions.get(b"transfer-encoding")
     if places is None:
         return

@@ -60,6 +60,11 @@ class RequestReader:
         return not self._buffer
 
     @property
+    def has_next(self) -> bool:
+        """Something waits behind the request that is over, and next_message() was not called yet."""
+        return self._over and bool(self._buffer)
+
+    @property
     def buffered_bytes(self) -> int:
         return len(self._buffer)
 
