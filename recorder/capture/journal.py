@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from traffic.capture.frames import HEADER, FrameDecoder, FrameError, Kind, encode_frame
+from traffic.capture.names import is_uuid
 
 SEGMENT_BYTES = 32 * 1024 * 1024
 _BUFFERS_MAX = 1024  # IOV_MAX on Linux and macOS
@@ -46,7 +47,9 @@ class JournalFolder:
 
     def left_behind(self, live: "Journal") -> list["Journal"]:
         """Journals of earlier runs, oldest first, not yet recovered."""
-        folders = [path for path in self.root.iterdir() if path.is_dir() and path.name != live.id]
+        folders = [
+            path for path in self.root.iterdir() if path.is_dir() and is_uuid(path.name) and path.name != live.id
+        ]
         return [Journal(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime_ns)]
 
     def new(self) -> "Journal":

@@ -210,8 +210,8 @@ class FrameQueue:
             self._room_timer = None
         if self.drops or self.blocks:  # nothing may be put any more that would make anyone look again
             self._room_timer = self._loop.call_later(RETRY_INTERVAL_S, self._look_for_room)
-        if not self.blocks:
-            self._resume_waiting()
+        if self._waiting and not self.blocks:  # in a turn of its own: those that go on put frames of theirs
+            self._loop.call_soon(self._resume_waiting)
 
     def _note_failure(self, error: OSError) -> None:
         if self.failure is None:
@@ -227,6 +227,8 @@ class FrameQueue:
             self._synced_at = time.monotonic()
 
     def _resume_waiting(self) -> None:
+        if self.blocks:
+            return
         waiting, self._waiting = self._waiting, []
         for connection in waiting:
             connection.resume_after_full_queue()

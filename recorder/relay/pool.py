@@ -17,6 +17,7 @@ class Pool:
         self._proxy = proxy
         self._idle: dict[Origin, list[tuple[float, UpstreamConnection]]] = {}  # (expires at, connection), oldest first
         self._open: Counter[Origin] = Counter()
+        self._dialing: Counter[Origin] = Counter()
 
     @property
     def open_connections(self) -> int:
@@ -34,11 +35,16 @@ class Pool:
     async def connect(self, destination: Destination, timeout_s: float) -> UpstreamConnection:
         """A fresh connection; raises DialError."""
         origin = destination.origin
-        if self._open[origin] >= self._limits.upstream_connections:
+        count = self._open[origin] + self._dialing[origin]
+        if count >= self._limits.upstream_connections:
             place = f"{destination.host}:{destination.port}"
-            detail = f"{self._open[origin]} connections to {place} are open already, which is the limit"
+            detail = f"{count} connections to {place} are open already, which is the limit"
             raise DialError(503, ExchangeError("overloaded", "connect", "recorder", detail))
-        return await dial(destination, self._proxy, timeout_s, self._maker(origin))
+        self._dialing[origin] += 1
+        try:
+            return await dial(destination, self._proxy, timeout_s, self._maker(origin))
+        finally:
+            self._dialing[origin] -= 1
 
     def release(self, connection: UpstreamConnection, now_s: float, keep_alive_s: float | None) -> None:
         """Keep a connection whose exchange is over. `keep_alive_s`: how long the upstream said that it would."""
@@ -46,7 +52,8 @@ class Pool:
         seconds = self._limits.upstream_keep_alive_s
         if keep_alive_s is not None:
             seconds = max(0.0, keep_alive_s - 1.0)
-        if not seconds or len(idle) >= self._limits.idle_upstream_connections:
+        is_unsent = connection.flow.transport.get_write_buffer_size() > 0  # it answered without reading all
+        if is_unsent or not seconds or len(idle) >= self._limits.idle_upstream_connections:
             connection.close()
         else:
             idle.append((now_s + seconds, connection))
