@@ -102,12 +102,14 @@ class ConsoleWriter:
             self.lost_lines += len(pending)
 
     def _run(self) -> None:
+        encoding = self._stream.encoding or "utf-8"
         try:
             while (batch := self._batches.get()) is not None:
                 lines = [self._format(line) for line in batch]
                 if self._paint is not None:
                     lines = [self._paint(line) for line in lines]
-                self._stream.write("\n".join(lines) + "\n")
+                text = "\n".join(lines) + "\n"
+                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
                 self._stream.flush()
         except (OSError, ValueError):  # stdout is gone; the recorder goes on without a console
             while self._batches.get() is not None:

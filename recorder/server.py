@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 import time
 from dataclasses import replace
@@ -130,7 +131,10 @@ class Recorder:
         if lost_frames:
             log.error("%d frames could not be written to the journal: %s", lost_frames, context.queue.failure)
         else:
-            await loop.run_in_executor(None, self._journal.close, "shutdown")
+            try:
+                await loop.run_in_executor(None, self._journal.close, "shutdown")
+            except OSError as error:
+                log.error("the journal's end could not be written, the next start does it: %s", error)
         await loop.run_in_executor(None, self._shipper.stop, DRAIN_S)
         left = self._journal.bytes_on_disk + self._shipper.left_behind_bytes
         if left:
@@ -160,7 +164,8 @@ def _listening_sockets(host: str, port: int) -> list[socket.socket]:
             sockets.append(listening)
             if family == socket.AF_INET6:
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # on Windows it would let a second process take the same port
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             chosen = sockets[0].getsockname()[1] if len(sockets) > 1 else port
             try:
                 listening.bind((address[0], chosen, *address[2:]))

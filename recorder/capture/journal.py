@@ -113,16 +113,18 @@ class Journal:
 
     def close(self, reason: str, at: int | None = None) -> None:
         """Append the CLOSED frame, at offset `at` where the ingest server is ahead of a journal that lost its tail."""
-        if not self.is_closed:
-            if at is not None and at > self._end:
-                self._end = at
-                self._open_segment(at)
-            self.append(encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
-            self.is_closed = True
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-        self.wake()
+        try:
+            if not self.is_closed:
+                if at is not None and at > self._end:
+                    self._end = at
+                    self._open_segment(at)
+                self.append(encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
+                self.is_closed = True
+        finally:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self.wake()
 
     def recover(self) -> None:
         """Cut a torn tail off a journal that was left behind, and learn whether it was closed."""

@@ -24,7 +24,17 @@ _IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 class Leg:
     """`connection` is None until it stands; `connect_us` stays None for a pooled one."""
 
-    __slots__ = ("_context", "_early", "_early_bytes", "_exchange", "_forward", "_replay", "connect_us", "connection")
+    __slots__ = (
+        "_context",
+        "_early",
+        "_early_bytes",
+        "_exchange",
+        "_forward",
+        "_replay",
+        "_replay_bytes",
+        "connect_us",
+        "connection",
+    )
 
     def __init__(self, context: Context, exchange: "Exchange", forward: Forward) -> None:
         self._context = context
@@ -33,6 +43,7 @@ class Leg:
         self._early: list[bytes] = []  # to send once the connection stands
         self._early_bytes = 0
         self._replay: list[bytes] | None = None  # all that was sent, as long as it may be sent again
+        self._replay_bytes = 0
         self.connection: UpstreamConnection | None = None
         self.connect_us: int | None = None
 
@@ -46,6 +57,7 @@ class Leg:
         else:
             if method in _IDEMPOTENT and len(data) <= self._context.settings.limits.replay_bytes:
                 self._replay = [data]
+                self._replay_bytes = len(data)
             self._attach(pooled)
             self._context.queue.write(pooled.flow.transport, data)
 
@@ -53,7 +65,8 @@ class Leg:
         limits = self._context.settings.limits
         if self._replay is not None:
             self._replay.append(data)
-            if sum(map(len, self._replay)) > limits.replay_bytes:
+            self._replay_bytes += len(data)
+            if self._replay_bytes > limits.replay_bytes:
                 self._replay = None
         if self.connection is not None:
             self._context.queue.write(self.connection.flow.transport, data)
