@@ -38,7 +38,6 @@ class Shipper:
         self._port = parts.port or (443 if self._is_tls else 80)
         self._base = parts.path.rstrip("/")
         self._live = live
-        self._left_behind = left_behind
         self._connection: http.client.HTTPConnection | None = None
         self._stop_at: float | None = None
         self._oldest = 0  # what lies before it in the journal being shipped is damaged
@@ -63,7 +62,7 @@ class Shipper:
         self._thread.join()
 
     def _run(self) -> None:
-        for journal in list(self._left_behind):
+        for journal in list(self.waiting_journals):
             try:
                 journal.recover()
                 if not journal.is_closed:

@@ -78,8 +78,8 @@ class Leg:
 
     def try_again(self) -> bool:
         """The connection died before any byte of an answer: whether the request goes out on a fresh one."""
-        connection, replay = self.connection, self._replay
-        if connection is None or replay is None or not connection.was_used:
+        replay = self._replay
+        if self.connection is None or replay is None:  # replay: it came from the pool
             return False
         self.let_go()
         self._early, self._replay = replay, None
@@ -96,7 +96,6 @@ class Leg:
         if connection is None or connection.flow.transport.is_closing():
             return
         connection.exchange = None
-        connection.was_used = True
         connection.flow.release(Hold.PEER)
         self._context.pool.release(connection, time.monotonic(), _keep_alive_s(response))
 

@@ -15,16 +15,13 @@ WRITE_BUFFER_BYTES = 256 * 1024
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """`was_used`: an exchange has ended on it, so that it may be stale."""
-
-    __slots__ = ("_closed", "_opened", "exchange", "flow", "origin", "was_used")
+    __slots__ = ("_closed", "_opened", "exchange", "flow", "origin")
 
     flow: Flow
 
     def __init__(self, origin: Origin, opened: Callable[[Origin], None], closed: Callable[[Origin], None]) -> None:
         self.origin = origin
         self.exchange: Exchange | None = None
-        self.was_used = False
         self._opened = opened
         self._closed = closed
 
