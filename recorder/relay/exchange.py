@@ -17,7 +17,7 @@ import msgspec
 
 from recorder.routing.routes import Own
 from traffic.capture.events import ExchangeError
-from traffic.http1.framing import NO_BODY, FramingError
+from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
 from traffic.http1.message import END, ResponseEvent, ResponseReader
 from traffic.http1.rewrite import rewrite_request, rewrite_response
@@ -381,7 +381,7 @@ class Exchange:
         at = time.monotonic_ns()
         if self._transcript.first_byte_at is None:
             self._transcript.first_byte_at = at
-        self._transcript.response(at, data, NO_BODY)
+        self._transcript.own_answer(at, data)
         self._context.queue.write(self.client.flow.transport, data)
         self._response_is_over = True
         self.client.flow.release(Hold.PEER)

@@ -22,7 +22,16 @@ from .plan import Plan
 
 
 class Transcript:
-    __slots__ = ("_client", "_context", "_recording", "_trailers", "first_byte_at", "id", "started_at")
+    __slots__ = (
+        "_client",
+        "_context",
+        "_recording",
+        "_trailers",
+        "_unrecorded_bytes",
+        "first_byte_at",
+        "id",
+        "started_at",
+    )
 
     def __init__(self, context: Context, client_address: str, started_at: int) -> None:
         self.id = _new_id()
@@ -32,6 +41,7 @@ class Transcript:
         self._client = client_address
         self._recording: Recording | Unrecorded | None = None
         self._trailers: dict[Side, bytes] = {}
+        self._unrecorded_bytes = 0  # of the response, on a route that is not recorded
 
     def begin(self, head: RequestHead, plan: Plan, rewritten: Rewritten, data: bytes, body: Body) -> None:
         """Open the recording with the head as it goes upstream and the `data` of its `body` that came with it."""
@@ -77,6 +87,8 @@ class Transcript:
     def response(self, at: int, data: bytes, body: Body) -> None:
         if self._recording is not None:
             self._record("response", at, data, body)
+        else:
+            self._unrecorded_bytes += len(data)
 
     def response_heads(
         self, reads: list[tuple[int, int]], at: int, heads: list[ResponseHead], rest: bytes, body: Body
@@ -86,6 +98,7 @@ class Transcript:
         """
         recording = self._recording
         if recording is None:
+            self._unrecorded_bytes += sum(len(head.raw) for head in heads) + len(rest)
             return
         raw = heads[0].raw if len(heads) == 1 else b"".join(head.raw for head in heads)
         recorded = raw
@@ -96,6 +109,14 @@ class Transcript:
                 recording.response(read_at, raw[start:end])
             recorded = raw[reads[-1][0] :]
         self._record("response", at, rest, body, recorded)
+
+    def own_answer(self, at: int, data: bytes) -> None:
+        """A whole response of the recorder's own. The client's query is in a redirect's Location."""
+        if self._recording is None:
+            self._unrecorded_bytes += len(data)
+            return
+        head, end, body = data.partition(b"\r\n\r\n")
+        self._recording.response(at, self._without_secrets(head, "response") + end, body)
 
     def response_unread(self, at: int, data: bytes) -> None:
         """Bytes of a response that could not be understood and went no further: a head's, a body's or a trailer's."""
@@ -110,7 +131,7 @@ class Transcript:
         first_byte_us = None
         if self.first_byte_at is not None:
             first_byte_us = (self.first_byte_at - self.started_at) // 1000
-        response_bytes = 0
+        response_bytes = self._unrecorded_bytes
         if self._recording is not None:
             if self._trailers:
                 self._flush_trailers(self._recording)

@@ -36,7 +36,7 @@ async def test_text_lines(flight: Flight, capfd: pytest.CaptureFixture[str]) -> 
         rf"{WHEN} \[(\w{{8}})\] POST /lm{chat} -> http://127\.0\.0\.1:{port}{chat} \[log\]",
         rf"{WHEN} \[(\w{{8}})\] 200 {took} 18\.3 kB \(first byte \d+ ms\)",
         rf"{WHEN} \[(\w{{8}})\] POST /quiet/x -> http://127\.0\.0\.1:{port}/x \[no-log\]",
-        rf"{WHEN} \[(\w{{8}})\] 200 {took} .*",
+        rf"{WHEN} \[(\w{{8}})\] 200 {took} 18\.3 kB \(first byte \d+ ms\)",
         rf"{WHEN} \[(\w{{8}})\] POST /unknown -> NOT_FOUND \[log\]",
         rf"{WHEN} \[(\w{{8}})\] 404 {took} \d+ B \(first byte \d+ ms\)",
         rf"{WHEN} \[(\w{{8}})\] POST /lm/\\x1b\[2Jx\\x9b31m.* -> NOT_FOUND \[log\]",

@@ -96,6 +96,16 @@ async def test_secrets_are_on_no_disk_and_on_no_console(
     assert records[0].request == records[1].request  # the same secret has the same mark
 
 
+async def test_a_redirect_keeps_the_query_and_its_recording_does_not(flight: Flight, tmp_path: Path) -> None:
+    await flight.start(to(1234))
+    answer, _ = await flight.send(b"GET /lm?key=sk-redirect-4242424242 HTTP/1.1\r\nHost: recorder.test\r\n\r\n")
+    assert b"\r\nLocation: /lm/?key=sk-redirect-4242424242\r\n" in answer
+    (record,) = await flight.land()
+    assert "4242424242" not in everything_below(tmp_path)
+    assert b"\r\nLocation: /lm/?key=[secret:" in record.response
+    assert {each["where"] for each in record.metadata["redactions"]} == {"request.query.key", "response.query.key"}
+
+
 async def test_redaction_can_be_turned_off(flight: Flight) -> None:
     received = await exchange(flight, Capture(redact=False), "text")
     records = await flight.land()
