@@ -17,7 +17,7 @@ from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
 from tests.e2e.recorded import Recorded, load
 from tests.e2e.scripted import Peer, connect, until
 
-ON_BOTH_LOOPS = ("test_wire.py", "test_connections.py", "test_websocket.py")
+ON_BOTH_LOOPS = ("test_wire.py", "test_connections.py", "test_websocket.py", "test_outbound_proxy.py")
 TIMEOUTS = Timeouts(connect_s=10, idle_s=60)
 
 

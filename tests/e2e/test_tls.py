@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from recorder.relay.dial import tls_context
+from recorder.relay.tls import tls_context
 from tests.e2e.conftest import Flight, to
 from tests.e2e.scripted import ScriptedUpstream, answers, ok
 
