@@ -14,6 +14,7 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -103,17 +104,39 @@ class ConsoleWriter:
 
     def _run(self) -> None:
         encoding = self._stream.encoding or "utf-8"
+        write = _writer(self._stream, encoding)
         try:
             while (batch := self._batches.get()) is not None:
                 lines = [self._format(line) for line in batch]
                 if self._paint is not None:
                     lines = [self._paint(line) for line in lines]
-                text = "\n".join(lines) + "\n"
-                self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-                self._stream.flush()
+                write(("\n".join(lines) + "\n").encode(encoding, "backslashreplace"))
         except (OSError, ValueError):  # stdout is gone; the recorder goes on without a console
             while self._batches.get() is not None:
                 pass
+
+
+def _writer(stream: TextIO, encoding: str) -> Callable[[bytes], None]:
+    """Writes past the stream's buffer where there is a file below it: a thread that is stuck inside the buffer's lock
+    would abort the interpreter at its end.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+
+        def write_text(data: bytes) -> None:
+            stream.write(data.decode(encoding))
+            stream.flush()
+
+        return write_text
+
+    def write(data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    stream.flush()
+    return write
 
 
 def text_line(line: Line) -> str:

@@ -206,7 +206,10 @@ def _most_specific(patterns: list[Pattern], method: str, host: bytes, path: str)
 
 
 def _is_whole(pattern: Pattern | None, path: str) -> bool:
-    return pattern is not None and (not pattern.subtree or path.count("/") == len(pattern.segments) + 1)
+    """Whether nothing of the path lies below the pattern: then a closing slash is not what it lacks."""
+    if pattern is None or not pattern.subtree:
+        return pattern is not None
+    return path.endswith("/") and path.count("/") == len(pattern.segments) + 1
 
 
 @given(st.lists(_PATTERNS, max_size=8), st.sampled_from(["GET", "HEAD", "POST", "PUT"]), st.sampled_from("hij"), _PATHS)
@@ -232,6 +235,10 @@ def test_the_trie_finds_what_comparing_all_patterns_finds(texts: list[str], meth
         assert found.pattern == best.text
         behind = path.split("/")[len(best.segments) + 1 :] if best.subtree else []
         assert path.encode()[found.prefix_length :] == "/".join(behind).encode()
+
+
+def test_a_path_that_a_wider_subtree_takes_is_redirected_to_its_own_one() -> None:
+    assert table_of("/", "/a/").match("GET", b"h", b"/a") == Redirect()
 
 
 @given(st.lists(_PATTERNS, max_size=6))
