@@ -47,7 +47,6 @@ class Exchange:
         "_head",
         "_is_tunnel",
         "_last_at",
-        "_partial_reads",
         "_reader",
         "_request_is_over",
         "_response_head",
@@ -72,7 +71,6 @@ class Exchange:
         self._status: int | None = None
         self._answered_by: str | None = None
         self._error: ExchangeError | None = None  # known, while the rest still goes its way
-        self._partial_reads: list[tuple[int, int]] = []  # reads that ended inside a response's head: (offset, time)
         self._last_at = at  # when the latest bytes came
         self._drained_bytes = 0  # of a request that goes nowhere
         self._abandoned_bytes = 0  # of a response that nobody takes any more
@@ -205,7 +203,6 @@ class Exchange:
             events = reader.feed(data)
         except (HeadError, FramingError) as error:
             transcript.response_unread(at, partial + data)
-            self._partial_reads = []
             self._fail_upstream("bad_response", str(error), 502)
             return
         if len(events) == 1 and type(events[0]) is bytes:  # the body goes on, as with most reads
@@ -226,14 +223,7 @@ class Exchange:
         """A read that held more than body bytes. `known`: bytes of a head that earlier reads had brought."""
         heads = [event for event in events if isinstance(event, ResponseHead)]
         rest = b"".join(event for event in events if isinstance(event, bytes))
-        if heads:
-            reads = [*self._partial_reads, (known, at)] if self._partial_reads else []
-            self._transcript.response_heads(reads, at, heads, rest, reader.body)
-            self._partial_reads, known = [], 0
-        elif rest:
-            self._transcript.response(at, rest, reader.body)
-        if reader.partial_head:
-            self._partial_reads.append((known, at))
+        self._transcript.response_read(at, heads, rest, reader, known)
         if heads and heads[-1].status == 101 and not self._may_tunnel():
             self._fail_upstream("bad_response", "the upstream switched protocols, which nobody had asked for", 502)
             return
@@ -363,7 +353,7 @@ class Exchange:
 
     def _answer(self, answer: Answer, *, closes: bool = False) -> None:
         """Answer in the upstream's place. `closes`: the connection ends behind it whatever the client would like."""
-        self._record_cut_head()
+        self._transcript.response_head_cut(self._reader)
         stops_reading = self._client_waits_for_continue and not self._request_is_over
         if self.leg is not None:
             self.leg.let_go()
@@ -414,7 +404,7 @@ class Exchange:
             self._finish(self._error)
 
     def _finish(self, error: ExchangeError | None) -> None:
-        self._record_cut_head()
+        self._transcript.response_head_cut(self._reader)
         self.is_finished = True
         leg, is_whole = self.leg, self._response_is_over
         connect_us = leg.connect_us if leg is not None else None
@@ -431,12 +421,6 @@ class Exchange:
             keep_alive = is_whole and self._request_is_over and self._client_may_go_on()
             has_unread = not self._request_is_over or self._head is None
             self.client.exchange_over(keep_alive=keep_alive, lingers=is_whole and has_unread and not self._is_tunnel)
-
-    def _record_cut_head(self) -> None:
-        """The start of a response's head whose rest will not come."""
-        if self._partial_reads and self._reader is not None:
-            self._transcript.response_unread(self._partial_reads[-1][1], self._reader.partial_head)
-            self._partial_reads = []
 
     def _client_may_go_on(self) -> bool:
         """Whether the client can tell, with nothing added to the head, that another response may follow."""

@@ -15,6 +15,7 @@ from traffic.capture.events import ExchangeError, Received, Redaction, Started
 from traffic.capture.redact import LOOKED_AT, Side
 from traffic.http1.framing import NO_BODY, Body, ChunkedBody
 from traffic.http1.head import RequestHead, ResponseHead
+from traffic.http1.message import ResponseReader
 from traffic.http1.rewrite import Rewritten, join_lines, set_target
 
 from .context import Context
@@ -25,6 +26,7 @@ class Transcript:
     __slots__ = (
         "_client",
         "_context",
+        "_partial_reads",
         "_recording",
         "_trailers",
         "_unrecorded_bytes",
@@ -41,6 +43,7 @@ class Transcript:
         self._client = client_address
         self._recording: Recording | Unrecorded | None = None
         self._trailers: dict[Side, bytes] = {}
+        self._partial_reads: list[tuple[int, int]] = []  # that ended inside a response's head: (offset in it, time)
         self._unrecorded_bytes = 0  # of the response, on a route that is not recorded
 
     def begin(self, head: RequestHead, plan: Plan, rewritten: Rewritten, data: bytes, body: Body) -> None:
@@ -90,12 +93,26 @@ class Transcript:
         else:
             self._unrecorded_bytes += len(data)
 
-    def response_heads(
+    def response_read(
+        self, at: int, heads: list[ResponseHead], rest: bytes, reader: ResponseReader, known: int
+    ) -> None:
+        """A read that held more than body bytes: the heads that it completed, and the body's bytes behind them.
+
+        `known`: bytes of the first head, or of one that is still not whole, that earlier reads had brought.
+        """
+        if heads:
+            reads = [*self._partial_reads, (known, at)] if self._partial_reads else []
+            self._response_heads(reads, at, heads, rest, reader.body)
+            self._partial_reads, known = [], 0
+        elif rest:
+            self.response(at, rest, reader.body)
+        if reader.partial_head:
+            self._partial_reads.append((known, at))
+
+    def _response_heads(
         self, reads: list[tuple[int, int]], at: int, heads: list[ResponseHead], rest: bytes, body: Body
     ) -> None:
-        """Heads as they came, and the `rest` of the read that brought the last of them, which is `body`'s. `reads` are
-        the reads that each held a part of the first head, the latest included: (offset in it, time).
-        """
+        """`reads` each held a part of the first head, the latest included."""
         recording = self._recording
         if recording is None:
             self._unrecorded_bytes += sum(len(head.raw) for head in heads) + len(rest)
@@ -110,6 +127,11 @@ class Transcript:
             recorded = raw[reads[-1][0] :]
         self._record("response", at, rest, body, recorded)
 
+    def response_head_cut(self, reader: ResponseReader | None) -> None:
+        """Where the rest of a response's head will not come: record its start."""
+        if self._partial_reads and reader is not None:
+            self.response_unread(self._partial_reads[-1][1], reader.partial_head)
+
     def own_answer(self, at: int, data: bytes) -> None:
         """A whole response of the recorder's own. The client's query is in a redirect's Location."""
         if self._recording is None:
@@ -120,6 +142,7 @@ class Transcript:
 
     def response_unread(self, at: int, data: bytes) -> None:
         """Bytes of a response that could not be understood and went no further: a head's, a body's or a trailer's."""
+        self._partial_reads = []
         data = self._trailers.pop("response", b"") + data
         if self._recording is not None and data:
             self._recording.response(at, self._trailer_without_secrets(data, "response"))
