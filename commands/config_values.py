@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from recorder.routing.pattern import parse_pattern
 from recorder.routing.routes import parse_destination
-
-PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # each scheme's default
+from recorder.settings import PROXY_PORTS
 
 _UNITS = {"": 1, "B": 1}
 _UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from commands.config_schema import Config
-from commands.config_values import PROXY_PORTS
 from commands.config_yaml import Finding
+from recorder.settings import PROXY_PORTS
 
 
 @dataclass(frozen=True, slots=True)

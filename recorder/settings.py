@@ -24,6 +24,9 @@ class Route:
     where: str = ""  # "config.yaml:12", for messages about conflicts
 
 
+PROXY_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}  # of each scheme, where a URL names none
+
+
 @dataclass(frozen=True, slots=True)
 class OutboundProxy:
     """How to reach upstreams through a proxy; URLs may be http://, https://, socks5:// or socks5h://."""

@@ -133,9 +133,10 @@ class Leg:
 
 def _keep_alive_s(head: ResponseHead) -> float | None:
     """What the upstream's `Keep-Alive: timeout=N` says."""
-    if b"keep-alive" not in head.positions:
+    value = head.value(b"keep-alive")
+    if value is None:
         return None
-    for item in (head.value(b"keep-alive") or b"").lower().split(b","):
+    for item in value.lower().split(b","):
         name, _, seconds = item.strip().partition(b"=")
         if name == b"timeout" and seconds.isdigit():
             return float(seconds)

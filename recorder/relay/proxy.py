@@ -16,14 +16,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined,unused-ignore]
 
 from recorder.routing.routes import Destination
-from recorder.settings import OutboundProxy
+from recorder.settings import PROXY_PORTS, OutboundProxy
 from traffic.http1.head import HeadError, head_end, parse_response_head
 
 from .tls import tls_context, tls_problem
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
 
-_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _REPLY_BYTES_MAX: Final = 64 * 1024
 
 
@@ -175,7 +174,7 @@ def _check_reply(raw: bytes) -> None:
 
 
 def _place(url: SplitResult) -> tuple[str, int]:
-    return url.hostname or "", url.port or _PORTS[url.scheme]
+    return url.hostname or "", url.port or PROXY_PORTS[url.scheme]
 
 
 def _unreachable(host: str, port: int, error: OSError) -> OutboundProxyError:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
+from recorder.relay.tls import tls_context
 from recorder.server import Recorder
 from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
 from tests.e2e.recorded import Recorded, load
@@ -29,6 +30,14 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 
     both = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
     return both if item.path.name in ON_BOTH_LOOPS else {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def fresh_trust() -> Iterator[None]:
+    """The recorder loads the trust store once; each test has its own."""
+    tls_context.cache_clear()
+    yield
+    tls_context.cache_clear()
 
 
 def to(port: int, name: str = "lm", **changes: Any) -> Route:

@@ -3,26 +3,16 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from recorder.relay.tls import tls_context
 from recorder.settings import OutboundProxy, Timeouts
 from tests.e2e.conftest import Flight, to
 from tests.e2e.scripted import Peer, Script, ScriptedUpstream, answers, ok, until
 
 REQUEST = b"POST /lm/x HTTP/1.1\r\nHost: recorder.test\r\nContent-Length: 8\r\n\r\nquestion"
-
-
-@pytest.fixture(autouse=True)
-def fresh_trust() -> Iterator[None]:
-    """The recorder loads the trust store once; each test has its own."""
-    tls_context.cache_clear()
-    yield
-    tls_context.cache_clear()
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """TLS upstreams: the certificate is checked against the system's trust store, and the server is told its name."""
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trustme
 
-from recorder.relay.tls import tls_context
 from tests.e2e.conftest import Flight, to
 from tests.e2e.scripted import ScriptedUpstream, answers, ok
 
@@ -24,14 +22,6 @@ class Certified:
         self.tls.set_alpn_protocols(["h2", "http/1.1"])
         self.names: list[str | None] = []
         self.tls.sni_callback = lambda _connection, name, _context: self.names.append(name)
-
-
-@pytest.fixture(autouse=True)
-def fresh_trust() -> Iterator[None]:
-    """The recorder loads the trust store once; each test has its own."""
-    tls_context.cache_clear()
-    yield
-    tls_context.cache_clear()
 
 
 @pytest.fixture
