@@ -97,7 +97,8 @@ class Process:
 def started(argv: Sequence[str | Path], core: int, output: Path | None = None) -> Iterator[Process]:
     """Run `argv` on `core`; its output goes to the file `output`, or line by line to `read_line`.
 
-    In a session of its own, so that Ctrl-C reaches only the harness, which then stops everything in order.
+    In a process group of its own, so that Ctrl-C reaches only the harness, which then stops everything in order; not in
+    a session of its own, because Linux schedules sessions against each other (sched(7), autogroup) whatever they yield.
     """
     sink: IO[str] | int = output.open("a") if output else subprocess.PIPE
     popen = subprocess.Popen(
@@ -106,7 +107,7 @@ def started(argv: Sequence[str | Path], core: int, output: Path | None = None) -
         stdout=sink,
         stderr=subprocess.STDOUT if output else None,
         text=True,
-        start_new_session=True,
+        process_group=0,
     )
     words = [Path(part).name for part in map(str, argv[:3])]  # reports hold no paths of this machine
     process = Process(popen, " ".join(words))

@@ -34,7 +34,7 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   depends on the file system's state: on ext4 without a journal it rises up to twentyfold for five minutes after many
   files were deleted there (a run of this benchmark ends so; the kernel then passes over each freed inode, function
   `recently_deleted`), which is why a bare loop is measured behind each round. `TMPDIR` chooses another file system.
-- SSE: each stream has an event each 50 ms, in a chunk of its own, beginning at a random point of the interval. Each
+- SSE: each stream has an event each 50 ms, in a chunk of its own, from a random millisecond of the interval on. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
   Memory per stream is the growth of the resident set from idle (after one exchange) to the end of the window.

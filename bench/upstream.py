@@ -14,6 +14,7 @@ The send time is CLOCK_MONOTONIC in nanoseconds, which all processes of a machin
 import asyncio
 import gc
 import hashlib
+import os
 import random
 import re
 import time
@@ -23,6 +24,7 @@ from typing import cast
 import uvloop
 
 EVENT_INTERVAL_S = 0.05
+TICK_S = 0.001
 STAMP = b'"sent_ns":'
 STAMP_DIGITS = 20
 END_OF_STREAM = b"data: [DONE]\n\n\r\n0\r\n\r\n"
@@ -72,6 +74,7 @@ _COMPLETION = _json_answer(
 
 class _Connection(asyncio.BufferedProtocol):
     served = 0
+    ticks: "_Ticks"  # the streams of all connections
     _buffer = memoryview(bytearray(256 * 1024))  # one for all: it is emptied before the next read
     _heads: dict[bytes, tuple[bytes, int]] = {}  # noqa: RUF012 - shared on purpose: target and body length by head
     _transport: asyncio.Transport
@@ -128,7 +131,7 @@ class _Connection(asyncio.BufferedProtocol):
             return
         _Connection.served += 1
         if kind == b"sse":
-            _Stream(self._transport, int(count))
+            self.ticks.add(_Stream(self._transport, int(count)))
         elif kind == b"body":
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % int(count))
             self._blocks = body_blocks(int(count))
@@ -144,32 +147,57 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.write(block)
 
 
-class _Stream:
-    """One event stream on its own timeline, which begins at a random point of the interval, as real streams do."""
+class _Ticks:
+    """Sends the events of all streams: each stream has its place in the interval, to the millisecond.
+
+    One timer for all and writes past the transport: a timer and a transport's write for each event would keep the
+    load's core so busy that its own queue, not the peer, made the slowest events.
+    """
 
     _phases = random.Random(20260914)
 
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._places: list[list[_Stream]] = [[] for _ in range(round(EVENT_INTERVAL_S / TICK_S))]
+        self._tick = 0
+        self._begin_s = self._loop.time()
+        self._send_due()
+
+    def add(self, stream: "_Stream") -> None:
+        self._phases.choice(self._places).append(stream)
+
+    def _send_due(self) -> None:
+        due = round((self._loop.time() - self._begin_s) / TICK_S)
+        while self._tick <= due:
+            place = self._tick % len(self._places)
+            self._places[place] = [stream for stream in self._places[place] if stream.send()]
+            self._tick += 1
+        self._loop.call_at(self._begin_s + self._tick * TICK_S, self._send_due)
+
+
+class _Stream:
     def __init__(self, transport: asyncio.Transport, events: int) -> None:
         self._transport = transport
         self._events_left = events
-        self._loop = asyncio.get_running_loop()
-        self._due_s = self._loop.time() + self._phases.random() * EVENT_INTERVAL_S
         transport.write(_SSE_HEAD)
-        self._loop.call_at(self._due_s, self._send)
+        self._descriptor = transport.get_extra_info("socket").fileno()
 
-    def _send(self) -> None:
+    def send(self) -> bool:
+        """Send the next event, or the end; False when nothing follows."""
         if self._transport.is_closing():
-            return
+            return False
         if not self._events_left:
             self._transport.write(b"e\r\n" + END_OF_STREAM)
-            return
+            return False
         self._events_left -= 1
-        self._due_s += EVENT_INTERVAL_S
-        self._transport.write(_CHUNK % time.monotonic_ns())
-        self._loop.call_at(self._due_s, self._send)
+        event = _CHUNK % time.monotonic_ns()
+        sent = os.write(self._descriptor, event)
+        assert sent == len(event), "the peer stopped reading"
+        return True
 
 
 async def _serve() -> None:
+    _Connection.ticks = _Ticks()
     server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     gc.freeze()

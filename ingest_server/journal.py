@@ -17,6 +17,7 @@ from ingest_server.exchange import Exchange, restore
 from ingest_server.gaps import GapLine
 from ingest_server.sidecar import Kept, encode_record
 from ingest_server.tally import Tally
+from ingest_server.turn import Turn
 from traffic.capture import events, names
 from traffic.capture.events import ExchangeError, Finished
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
@@ -30,10 +31,11 @@ _CLOSED = {
 
 
 class Journal:
-    def __init__(self, name: str, where: files.Files, tally: Tally) -> None:
+    def __init__(self, name: str, where: files.Files, tally: Tally, turn: Turn) -> None:
         self.name = name
         self._files = where
         self._tally = tally
+        self._turn = turn
         self._state = f"{where.state}journals{os.sep}{name}"
         self._gaps_path = f"{where.root}gaps.ndjson"
         self.stored, self.closed = _read_state(self._state)
@@ -77,6 +79,7 @@ class Journal:
                 for frame in decoder.feed(block):
                     self._apply(frame, decoder.consumed)
                     self.next = decoder.consumed
+                    self._turn.offer()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FrameError(self.next, f"its payload is malformed: {error}") from error
 
@@ -165,6 +168,7 @@ class Journal:
                 self._leftover.append((self.next, exchange.kept))
             self._tally.open_exchanges -= 1
             self._tally.tell_finished(facts)
+            self._turn.offer()
         for exchange in self._large.values():
             exchange.write_out(self._files)
         self._large.clear()
@@ -183,6 +187,7 @@ class Journal:
             exchange.write_out(self._files)
             exchange.keep(self._kept_path(number))
             del self._dirty[number]
+            self._turn.offer()
         for began, ended in reversed(self._spans):
             if ended <= stored:
                 break

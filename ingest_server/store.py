@@ -19,6 +19,7 @@ from ingest_server.files import Files
 from ingest_server.journal import Journal
 from ingest_server.settings import IngestSettings
 from ingest_server.tally import Tally
+from ingest_server.turn import Turn
 
 FLUSH_S = 0.8  # a long stream is seen on the disk within a second, shipping included
 CATCH_UP_S = 5.0  # then everything is flushed together, so that `stored` comes up to `next`
@@ -46,6 +47,7 @@ class Store:
     def __init__(self, settings: IngestSettings, tally: Tally | None = None) -> None:
         self.tally = tally or Tally()
         self.files = Files(settings.log_dir, daily=settings.layout == "daily")
+        self._turn = Turn()
         self._journals: dict[str, Journal] = {}
         self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
         self._taken_bytes = 0
@@ -84,7 +86,9 @@ class Store:
             journal.skip(oldest)
         if offset != journal.next:
             raise OffsetMismatchError(journal)
-        self._taken_bytes += sum(map(len, blocks))
+        size = sum(map(len, blocks))
+        self._taken_bytes += size
+        self._turn.begin(size)
         journal.take(blocks, time.monotonic())
         return Applied(journal.next, journal)
 
@@ -111,7 +115,7 @@ class Store:
         return max(0.0, since_s + FLUSH_S - time.monotonic()) if since_s < math.inf else None
 
     def _open(self, name: str) -> Journal:
-        journal = Journal(name, self.files, self.tally)
+        journal = Journal(name, self.files, self.tally, self._turn)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal
