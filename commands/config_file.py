@@ -25,6 +25,7 @@ from ingest_server.settings import IngestSettings
 from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
 from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings, Route, Timeouts
+from traffic.keys import Key
 
 BUILT_IN = "built-in config.yaml"
 
@@ -138,6 +139,10 @@ def _dotted(location: Location) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)[1:] + ": "
 
 
+def _keys(values: Mapping[str, str]) -> tuple[Key, ...]:
+    return tuple(Key.parse(name, value) for name, value in values.items())
+
+
 def _listening(config: Config) -> OwnPort:
     return OwnPort("server.port", config.server.host, config.server.port)
 
@@ -172,7 +177,10 @@ class _Settings:
                 fsync=capture.fsync,
                 on_failure=capture.on_failure,
                 redact=capture.redact == "default",
+                link_key=capture.link_key,
             ),
+            keys=_keys(server.keys),
+            allowed_hosts=server.allowed_hosts,
             grace_s=server.grace_s,
         )
 
@@ -202,7 +210,15 @@ class _Settings:
             layout=ingest.layout,
             redact=capture.redact == "default",
             key_dir=self.folder(capture.journal_dir),
+            keys=_keys(ingest.keys),
+            link_keys=_keys(ingest.link_keys) + _keys(self.own_link_key()),
+            allowed_hosts=ingest.allowed_hosts,
         )
+
+    def own_link_key(self) -> dict[str, str]:
+        """Of the recorder with the same configuration."""
+        key = self.config.capture.link_key
+        return {} if key is None else {"capture.link_key": key}
 
     def folder(self, text: str) -> Path:
         return self.source.folder / Path(text).expanduser()

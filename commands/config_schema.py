@@ -11,11 +11,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from commands.config_values import (
     check_host,
+    check_key_value,
+    check_link_key,
+    check_name,
     check_own_path,
     check_pattern,
     check_proxy_url,
     check_redact,
-    check_route_name,
     check_upstream_url,
     parse_bytes,
     parse_port_range,
@@ -28,7 +30,11 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UpstreamUrl = Annotated[str, AfterValidator(check_upstream_url)]
 PortRange = Annotated[range, PlainValidator(parse_port_range)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
-RouteName = Annotated[str, AfterValidator(check_route_name)]
+RouteName = Annotated[str, AfterValidator(check_name("a route's name"))]
+Keys = dict[Annotated[str, AfterValidator(check_name("a key's name"))], Annotated[str, AfterValidator(check_key_value)]]
+
+
+SECRET_KEYS = frozenset({"keys", "link_keys", "link_key"})  # what they hold is never shown
 
 
 class Section(BaseModel):
@@ -48,6 +54,8 @@ class ServerSection(Section):
     not_found: Annotated[str, AfterValidator(check_own_path)] = "/404/"
     dynamic_ports: tuple[PortRange, ...] = ()
     via: bool = False
+    keys: Keys = {}
+    allowed_hosts: tuple[Host, ...] = ()
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 30.0
 
 
@@ -63,6 +71,9 @@ class IngestSection(Section):
     port: Port = 8080
     log_dir: Text = "logs"
     layout: Literal["flat", "daily"] = "flat"
+    keys: Keys = {}
+    link_keys: Keys = {}
+    allowed_hosts: tuple[Host, ...] = ()
 
 
 class CaptureSection(Section):
@@ -73,6 +84,7 @@ class CaptureSection(Section):
     durability: Literal["batched", "write_ahead"] = "batched"
     fsync: Literal["off", "interval"] = "off"
     on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
+    link_key: Annotated[str, AfterValidator(check_link_key)] | None = None
 
 
 class TimeoutsSection(Section):

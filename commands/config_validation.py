@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from commands.config_schema import Config, RouteSection, RouteTimeoutsSection, Section
+from commands.config_schema import SECRET_KEYS, Config, RouteSection, RouteTimeoutsSection, Section
 from commands.config_values import got
 from commands.config_yaml import Finding, Location, Value
 
@@ -75,7 +75,8 @@ def _describe(detail: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key; the nearest known one is '{_nearest_key(_location(detail))}'"
         case kind:
-            return f"{_expectation(kind, context)}{got(detail['input'])}"
+            is_secret = not SECRET_KEYS.isdisjoint(detail["loc"])
+            return f"{_expectation(kind, context)}{'' if is_secret else got(detail['input'])}"
 
 
 def _expectation(kind: str, context: dict[str, Any]) -> str:

@@ -5,11 +5,13 @@ Called by the models in commands/config_schema.py; commands/outbound_proxy.py ch
 
 import ipaddress
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from recorder.routing.pattern import parse_pattern
 from recorder.routing.routes import parse_destination
 from recorder.settings import PROXY_PORTS
+from traffic.keys import Key, check_key
 
 _UNITS = {"": 1, "B": 1}
 _UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
@@ -49,10 +51,26 @@ def check_own_path(path: str) -> str:
     return path
 
 
-def check_route_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        raise ValueError("a route's name holds letters, digits, '.', '_' and '-' only")
-    return name
+def check_name(whose: str) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            raise ValueError(f"{whose} holds letters, digits, '.', '_' and '-' only")
+        return name
+
+    return check
+
+
+def check_key_value(value: str) -> str:
+    """A key, or the hash of one."""
+    Key.parse("", value)
+    return value
+
+
+def check_link_key(key: str) -> str:
+    if key.startswith("sha256:"):
+        raise ValueError("expected the key itself, which the recorder has to send; its hash is for ingest.link_keys")
+    check_key(key)
+    return key
 
 
 def check_pattern(text: str) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from traffic.keys import Key
+
 
 @dataclass(frozen=True, slots=True)
 class IngestSettings:
@@ -13,3 +15,7 @@ class IngestSettings:
     layout: Literal["flat", "daily"] = "flat"  # daily: a folder per UTC day
     redact: bool = True  # replace secrets in what comes through the simple door
     key_dir: Path = Path(".journal")  # holds the redaction key; outside log_dir
+    keys: tuple[Key, ...] = ()  # of readers and of programs that hand in exchanges
+    link_keys: tuple[Key, ...] = ()  # of recorders: who may send journals
+    allowed_hosts: tuple[str, ...] = ()  # names beside `host` and loopback's by which it may be called
+    insecure_public_bind: bool = False  # listen on more than loopback without keys

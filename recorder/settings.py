@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from traffic.keys import Key
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -52,6 +54,7 @@ class Capture:
     fsync: Literal["off", "interval"] = "off"
     on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
     redact: bool = True  # replace secrets before they are recorded
+    link_key: str | None = field(default=None, repr=False)  # what the recorder shows to the ingest server
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,4 +89,7 @@ class RecorderSettings:
     console: Console = Console()
     capture: Capture = field(default_factory=Capture)
     limits: Limits = Limits()
+    keys: tuple[Key, ...] = ()  # of clients; none: whoever reaches the port may use it
+    allowed_hosts: tuple[str, ...] = ()  # names beside `host` and loopback's by which own pages may be called
+    insecure_public_bind: bool = False  # listen on more than loopback without keys
     grace_s: float = 30.0  # running exchanges may finish within it after SIGTERM

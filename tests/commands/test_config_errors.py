@@ -248,6 +248,46 @@ WRONG = {
             ),
         ],
     ),
+    # keys: none is ever shown
+    "unusable keys": (
+        (
+            "server:\n  keys:\n    a: too-short-by-1\n    b: with a space inside it\n    c: sha256:12\n"
+            "    d: {key: x}\n    e:\n    f g: x-key-of-16-chars\n"
+        ),
+        [
+            ("3: server.keys.a: a key has at least 16 characters; `recorder hash-key --generate` makes a good one"),
+            "4: server.keys.b: a key holds visible ASCII characters only: it travels in a header",
+            "5: server.keys.c: the hash of a key is sha256: and 64 hex digits, as `recorder hash-key` prints it",
+            "6: server.keys.d: expected text",
+            "7: server.keys.e: expected text",
+            "8: server.keys.f g: a key's name holds letters, digits, '.', '_' and '-' only",
+        ],
+    ),
+    "a key in the place of keys": (
+        (
+            "server:\n  keys: a-secret-of-16-chars\ningest:\n  keys: [a-secret]\n  link_keys: a-secret\n"
+            "capture: {link_key: [a]}"
+        ),
+        [
+            "2: server.keys: expected keys with values",
+            "4: ingest.keys: expected keys with values",
+            "5: ingest.link_keys: expected keys with values",
+            "6: capture.link_key: expected text",
+        ],
+    ),
+    "an unset variable for a key": (
+        "ingest: {keys: {a: '${NO_KEY}'}}",
+        ["1: ingest.keys.a: variable NO_KEY is not set; set it, or give a default: ${NO_KEY:-default}"],
+    ),
+    "a hash for the link key": (
+        f"capture: {{link_key: 'sha256:{'0' * 64}'}}",
+        [
+            (
+                "1: capture.link_key: expected the key itself, which the recorder has to send; its hash is for "
+                "ingest.link_keys"
+            )
+        ],
+    ),
     # proxies
     "a proxy's URL never shows": (
         "http_client: {proxy_url: 'ftp://u:secret@h'}",

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
 from commands.config_schema import Config, RouteSection
 from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings, Route, Timeouts
+from traffic.keys import Key, hash_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,6 +251,29 @@ def test_a_port_of_zero_is_nobodys_own() -> None:
     load(f"server: {{port: 0, dynamic_ports: [5601]}}\ningest: {{port: 0}}\n{ROUTE}")
 
 
+# --- keys ---------------------------------------------------------------------------------------------------------
+
+PLAIN, LINK = "a-key-of-24-characters-x", "the-link-key-of-a-recorder"
+
+
+@pytest.mark.usefixtures("folder")
+def test_keys_are_hashed_at_once_and_the_recorders_link_key_counts_on_both_sides() -> None:
+    text = (
+        "server: {keys: {laptop: '${A}', ci: '${B}'}, allowed_hosts: [rec.example]}\n"
+        "ingest: {keys: {me: '${A}'}, link_keys: {other: '${B}'}, allowed_hosts: [logs.example, '::2']}\n"
+        "capture: {link_key: '${C}'}\n"
+    )
+    found = load(text + ROUTE, {"A": PLAIN, "B": hash_key("x" * 16), "C": LINK})
+    recorder, ingest = found.recorder, found.ingest
+    assert recorder.keys == (Key.parse("laptop", PLAIN), Key.parse("ci", "x" * 16))
+    assert recorder.capture.link_key == LINK
+    assert ingest.keys == (Key.parse("me", PLAIN),)
+    assert ingest.link_keys == (Key.parse("other", "x" * 16), Key.parse("capture.link_key", LINK))
+    assert (recorder.allowed_hosts, ingest.allowed_hosts) == (("rec.example",), ("logs.example", "::2"))
+    assert PLAIN not in repr(found)
+    assert LINK not in repr(found)
+
+
 # --- proxies ------------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +383,8 @@ def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tu
 def _written(key: str, default: object) -> str:
     inherited = key.removeprefix("routes.NAME.")
     names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
+    if default == {}:
+        return "`{}`"
     if default is None:
         return "none" if inherited == key else f"`{'logging.default' if inherited == 'logging' else inherited}`"
     return f"`{names.get(default) or (f'{default:g}' if isinstance(default, float) else default)}`"
