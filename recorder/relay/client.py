@@ -14,6 +14,7 @@ from traffic.http1.message import RequestEvent, RequestReader
 from .context import Context
 from .exchange import Exchange
 from .flow import Flow, Hold
+from .tunnel import Tunnel
 from .upstream import WRITE_BUFFER_BYTES
 
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
@@ -39,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, context: Context) -> None:
         self._context = context
         self.reader = RequestReader()
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Tunnel | None = None
         self.address = ""
         self._unread = b""  # came while the way to the journal was full
         self.is_full = False  # the client takes no more bytes at the moment
@@ -100,18 +101,18 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.is_full = True
-        if self.exchange is not None:
-            self.exchange.hold_upstream()
-        else:
+        if self.exchange is None:
             self.flow.hold(Hold.PEER)
+        elif self.exchange.leg is not None:
+            self.exchange.leg.hold()
 
     def resume_writing(self) -> None:
         self.is_full = False
-        if self.exchange is not None:
-            self.exchange.release_upstream()
-        else:
+        if self.exchange is None:
             self.flow.release(Hold.PEER)
             self._next_request()
+        elif self.exchange.leg is not None:
+            self.exchange.leg.release()
 
     def resume_after_full_queue(self) -> None:
         unread, self._unread = self._unread, b""
@@ -209,7 +210,7 @@ class ClientConnection(asyncio.Protocol):
         except HeadError as error:
             self._refuse(str(error), error.status, "bad_request")
         except FramingError as error:
-            if self.exchange is not None:  # else the connection is about to be closed
+            if isinstance(self.exchange, Exchange):  # else the connection is about to be closed
                 self.exchange.request_broken(str(error))
         else:
             if events:
@@ -218,16 +219,16 @@ class ClientConnection(asyncio.Protocol):
     def _act(self, events: list[RequestEvent], at: int) -> None:
         first = events[0]
         if isinstance(first, RequestHead):
-            self.exchange = Exchange(self._context, self, at)
+            self.exchange = exchange = Exchange(self._context, self, at)
             body = events[1] if len(events) > 1 and isinstance(events[1], bytes) else b""
-            self.exchange.begin(first, body, is_whole=not self.reader.in_body)
+            exchange.begin(first, body, is_whole=not self.reader.in_body)
         elif self.exchange is not None:
             body = first if isinstance(first, bytes) else b""
             self.exchange.client_sent(body, at, is_whole=not self.reader.in_body)
 
     def _refuse(self, problem: str, status: int, name: str) -> None:
-        self.exchange = Exchange(self._context, self, time.monotonic_ns())
-        self.exchange.refuse_head(self.reader.partial_head, problem, status, name)
+        self.exchange = exchange = Exchange(self._context, self, time.monotonic_ns())
+        exchange.refuse_head(self.reader.partial_head, problem, status, name)
 
 
 def _end_of_stream(transport: asyncio.WriteTransport) -> None:

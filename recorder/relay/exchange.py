@@ -1,15 +1,14 @@
 """One exchange: a request on its way to the upstream and the response on its way back.
 
 The two connections tell it what happens; it passes the same bytes on, tells the transcript, and ends once: `_finish` is
-the only way out. An exchange is over when its request and its response are, or when an error ends it.
+the only way out. An exchange is over when its request and its response are, or when an error ends it. One whose
+upstream switches protocols leaves its place to a tunnel.
 
     begin, refuse_head   where an exchange starts
     client_*             from the client's connection
     upstream_*           from the upstream's
 """
 
-import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,10 @@ from .answers import encode_answer
 from .context import Context
 from .flow import Hold
 from .leg import Leg
+from .persistence import client_goes_on, upstream_goes_on
 from .plan import Answer, Forward, Plan
 from .transcript import Transcript
+from .tunnel import Tunnel
 
 if TYPE_CHECKING:
     from .client import ClientConnection
@@ -45,7 +46,6 @@ class Exchange:
         "_error",
         "_forward",
         "_head",
-        "_is_tunnel",
         "_last_at",
         "_reader",
         "_request_is_over",
@@ -77,7 +77,6 @@ class Exchange:
         self._client_is_gone = False
         self._request_is_over = False
         self._response_is_over = False
-        self._is_tunnel = False
 
     # --- beginning
 
@@ -136,34 +135,18 @@ class Exchange:
 
     def client_ended(self) -> None:
         """The client will send nothing more. It still gets what comes, unless its request was cut."""
-        if self._is_tunnel:
-            self._end_way_up()
-        elif not self._request_is_over:
+        if not self._request_is_over:
             self._fail("client_disconnect", "client", "the client ended its request too early")
-
-    def _end_way_up(self) -> None:
-        """Of a tunnel."""
-        self._request_is_over = True
-        connection = self.leg.connection if self.leg is not None else None
-        if connection is not None and not self._response_is_over:
-            if not connection.flow.transport.can_write_eof():
-                self._fail("client_disconnect", "client", "the client ended its side, which TLS cannot pass on")
-                return
-            self._context.queue.forward(_write_eof, connection.flow.transport)
-        self._finish_if_over()
 
     def client_lost(self) -> None:
         if self.is_finished:
             return
-        if self._is_tunnel and self._response_is_over:
-            self._finish(None)
-            return
         error = ExchangeError("client_disconnect", self._phase, "client", "the client closed its connection")
         drains = self._forward is not None and self._forward.route.on_client_disconnect == "drain"
-        if drains and self._request_is_over and not self._is_tunnel and self.leg is not None:
+        if drains and self._request_is_over and self.leg is not None:
             self._client_is_gone = True
             self._error = error
-            self.release_upstream()
+            self.leg.release()
         else:
             self._finish(self._error or error)
 
@@ -176,15 +159,6 @@ class Exchange:
                 Answer(400, problem, ExchangeError("bad_request", "request_body", "client", problem)), closes=True
             )
         self._fail("bad_request", "client", problem)
-
-    def hold_upstream(self) -> None:
-        """The client takes no more bytes at the moment."""
-        if self.leg is not None and self.leg.connection is not None:
-            self.leg.connection.flow.hold(Hold.PEER)
-
-    def release_upstream(self) -> None:
-        if self.leg is not None and self.leg.connection is not None:
-            self.leg.connection.flow.release(Hold.PEER)
 
     # --- the way back
 
@@ -210,14 +184,8 @@ class Exchange:
             self._pass_on(events[0])
         else:
             self._take_response(reader, events, at, len(partial))
-        if self._context.queue.blocks:
-            self._pause_for_queue()
-
-    def _pause_for_queue(self) -> None:
-        connection = self.leg.connection if self.leg is not None else None
-        if connection is not None:
-            connection.flow.hold(Hold.QUEUE)
-            self._context.queue.resume_later(connection)
+        if self._context.queue.blocks and self.leg is not None:
+            self.leg.wait_for_queue()
 
     def _take_response(self, reader: ResponseReader, events: list[ResponseEvent], at: int, known: int) -> None:
         """A read that held more than body bytes. `known`: bytes of a head that earlier reads had brought."""
@@ -231,8 +199,8 @@ class Exchange:
         if passing:
             self._pass_on(passing)
         if heads and heads[-1].status == 101:
-            self._begin_tunnel(at)
-        if events[-1:] == [END]:
+            self._become_tunnel()
+        elif events[-1:] == [END]:
             self._response_is_over = True
             self._after_response()
 
@@ -250,13 +218,14 @@ class Exchange:
     def _may_tunnel(self) -> bool:
         return self._head is not None and self._head.wants_websocket and self._request_is_over
 
-    def _begin_tunnel(self, at: int) -> None:
-        self._is_tunnel = True
-        self._request_is_over = False
-        self.client_sent(self.client.reader.become_tunnel(), at, is_whole=False)
-        self.client.read_on()
-        if self.client.half_closed:
-            self.client_ended()
+    def _become_tunnel(self) -> None:
+        assert self.leg is not None
+        assert self._forward is not None
+        leg, self.leg = self.leg, None
+        self.is_finished = True  # the tunnel finishes the transcript
+        idle_s = self._forward.route.timeouts.idle_s
+        tunnel = Tunnel(self._context, self.client, leg, self._transcript, idle_s)
+        tunnel.begin(self.client.reader.become_tunnel())
 
     def _pass_on(self, data: bytes) -> None:
         if not self._client_is_gone:
@@ -272,27 +241,21 @@ class Exchange:
         assert head is not None
         assert reader is not None
         ends = not head.keeps_alive or reader.body.ends_with_connection or self._client_waits_for_continue
-        if ends and not self._request_is_over and not self._is_tunnel:
+        if ends and not self._request_is_over:
             self._fail("request_cut", "upstream", "the upstream answered before it had the whole request")
         else:
             self._finish_if_over()
 
     def upstream_ended(self) -> bool:
-        """The upstream will send nothing more. True: it still takes what the client sends."""
+        """The upstream will send nothing more, and its connection ends."""
         assert self._reader is not None
-        if not self._reader.eof():
-            return False  # connection_lost follows
-        self._response_is_over = True
-        if self._is_tunnel and not self._request_is_over:
-            self._context.queue.forward(_write_eof, self.client.flow.transport)
-            return True
-        self._after_response()
+        if self._reader.eof():  # else connection_lost tells what is missing
+            self._response_is_over = True
+            self._after_response()
         return False
 
     def upstream_lost(self, exc: Exception | None) -> None:
-        if self._is_tunnel and self._response_is_over:
-            self._finish(None)
-        elif self._response_is_over:
+        if self._response_is_over:
             self._fail("request_cut", "upstream", "the upstream closed its connection before it had the whole request")
         elif self.leg is None or not self.leg.try_again():
             how = "reset" if exc is not None else "closed"
@@ -315,7 +278,7 @@ class Exchange:
         detail = f"nothing came for {timeouts.idle_s:g} s (timeouts.idle_s)"
         takes_nothing = connection is not None and connection.flow.is_held_by_peer
         sends_nothing = not self._request_is_over and not self.client.flow.is_held_by_peer
-        if not self._is_tunnel and (takes_nothing or sends_nothing):
+        if takes_nothing or sends_nothing:
             self._fail("client_timeout", "client", detail)
         else:
             self._fail_upstream("upstream_timeout", detail, 504)
@@ -331,8 +294,6 @@ class Exchange:
 
     @property
     def _phase(self) -> str:
-        if self._is_tunnel:
-            return "tunnel"
         if self._response_head is not None:
             return "request_body" if self._response_is_over else "response_body"
         if self.leg is not None and self.leg.connection is None:
@@ -365,7 +326,7 @@ class Exchange:
             answer.status,
             answer.text.encode("utf-8", "replace") + b"\n",
             method=self._head.method if self._head else "GET",
-            closes=closes or stops_reading or not self._client_may_go_on(),
+            closes=closes or stops_reading or not client_goes_on(self._head, None, None),
             location=answer.location,
         )
         at = time.monotonic_ns()
@@ -410,38 +371,16 @@ class Exchange:
         connect_us = leg.connect_us if leg is not None else None
         self._transcript.finish(error, self._answered_by, self._status, connect_us)
         if leg is not None:
-            if error is None and self._response_head is not None and self._upstream_is_clean():
-                leg.keep(self._response_head)
+            response, reader = self._response_head, self._reader
+            if error is None and response and reader and upstream_goes_on(self._head, response, reader):
+                leg.keep(response)
             else:
                 leg.let_go()
             self.leg = None  # no cycle is left behind: an exchange's memory is free at once
-        if not is_whole and not self._is_tunnel and self._reader and self._reader.body.ends_with_connection:
+        if not is_whole and self._reader and self._reader.body.ends_with_connection:
             self.client.reset()  # a plain close would look like the response's end
         else:
-            keep_alive = is_whole and self._request_is_over and self._client_may_go_on()
+            keep_alive = is_whole and self._request_is_over and not self._client_is_gone
+            keep_alive = keep_alive and client_goes_on(self._head, self._response_head, self._reader)
             has_unread = not self._request_is_over or self._head is None
-            self.client.exchange_over(keep_alive=keep_alive, lingers=is_whole and has_unread and not self._is_tunnel)
-
-    def _client_may_go_on(self) -> bool:
-        """Whether the client can tell, with nothing added to the head, that another response may follow."""
-        if self._head is None or not self._head.keeps_alive or self._client_is_gone:
-            return False
-        if self._answered_by == "recorder":
-            return True
-        assert self._response_head is not None
-        assert self._reader is not None
-        return self._response_head.version == (1, 1) and not self._reader.body.ends_with_connection
-
-    def _upstream_is_clean(self) -> bool:
-        head, reader = self._response_head, self._reader
-        assert head is not None
-        assert reader is not None
-        if reader.stray or reader.body.ends_with_connection or self._is_tunnel:
-            return False
-        return head.keeps_alive and self._head is not None and self._head.version == (1, 1)
-
-
-def _write_eof(transport: asyncio.WriteTransport) -> None:
-    if not transport.is_closing() and transport.can_write_eof():
-        with contextlib.suppress(OSError):
-            transport.write_eof()
+            self.client.exchange_over(keep_alive=keep_alive, lingers=is_whole and has_unread)

@@ -107,6 +107,21 @@ class Leg:
             connection.exchange = None
             self._context.queue.forward(connection.flow.transport.abort)
 
+    def hold(self) -> None:
+        """The client takes no more bytes at the moment."""
+        if self.connection is not None:
+            self.connection.flow.hold(Hold.PEER)
+
+    def release(self) -> None:
+        if self.connection is not None:
+            self.connection.flow.release(Hold.PEER)
+
+    def wait_for_queue(self) -> None:
+        """The way to the journal is full, and the settings say to wait."""
+        if self.connection is not None:
+            self.connection.flow.hold(Hold.QUEUE)
+            self._context.queue.resume_later(self.connection)
+
     async def _connect(self) -> None:
         began = time.monotonic_ns()
         try:

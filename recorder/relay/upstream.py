@@ -10,6 +10,7 @@ from .flow import Flow, Hold
 
 if TYPE_CHECKING:
     from .exchange import Exchange
+    from .tunnel import Tunnel
 
 WRITE_BUFFER_BYTES = 256 * 1024
 
@@ -21,7 +22,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, origin: Origin, opened: Callable[[Origin], None], closed: Callable[[Origin], None]) -> None:
         self.origin = origin
-        self.exchange: Exchange | None = None
+        self.exchange: Exchange | Tunnel | None = None
         self._opened = opened
         self._closed = closed
 
