@@ -75,11 +75,12 @@ class Exchange:
     """`stem` names the files once they exist; `kept` is the sidecar's path once that exists.
 
     `dirty_from` and `dirty_since_s` tell where in the journal, and when, the first byte was taken that no flush has
-    written yet.
+    written yet; `ended_at` where in the journal it ended: behind the frame that said so.
     """
 
     __slots__ = (
-        "dirty_from", "dirty_since_s", "error", "finished", "kept", "number", "request", "response", "started", "stem",
+        "dirty_from", "dirty_since_s", "ended_at", "error", "finished", "kept", "number", "request", "response",
+        "started", "stem",
     )  # fmt: skip
 
     def __init__(self, number: int, started: Started) -> None:
@@ -93,6 +94,7 @@ class Exchange:
         self.kept: str | None = None
         self.dirty_from = 0
         self.dirty_since_s = 0.0
+        self.ended_at = 0
 
     def finish(self, finished: Finished) -> None:
         self.finished = finished

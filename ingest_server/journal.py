@@ -128,9 +128,10 @@ class Journal:
             self._gap(position, events.Gap(number, number, 1, size, "start_lost"))
             return
         exchange.finish(finished)
-        self._end(exchange)
+        self._end(exchange, position)
 
-    def _end(self, exchange: Exchange) -> None:
+    def _end(self, exchange: Exchange, position: int) -> None:
+        exchange.ended_at = position
         del self.exchanges[exchange.number]
         if self._dirty.pop(exchange.number, None) is not None:
             self._spans.append((exchange.dirty_from, self.next))
@@ -149,7 +150,7 @@ class Journal:
         error = ExchangeError(reason, "capture", "recorder", _CLOSED.get(reason, "the recorder closed its journal"))
         for exchange in list(self.exchanges.values()):
             exchange.error = error
-            self._end(exchange)
+            self._end(exchange, position)
         if self._unknown:
             lost = events.Gap(
                 min(self._unknown), max(self._unknown), len(self._unknown), sum(self._unknown.values()), "start_lost"
@@ -164,8 +165,8 @@ class Journal:
         for exchange in ended:
             facts = exchange.conclude(self._files)
             if exchange.kept is not None:
-                files.append(exchange.kept, encode_record(Kept.ENDED, self.next, b""))
-                self._leftover.append((self.next, exchange.kept))
+                files.append(exchange.kept, encode_record(Kept.ENDED, exchange.ended_at, b""))
+                self._leftover.append((exchange.ended_at, exchange.kept))
             self._tally.open_exchanges -= 1
             self._tally.tell_finished(facts)
             self._turn.offer()

@@ -369,6 +369,19 @@ def test_a_crash_between_any_two_batches_loses_and_doubles_nothing(
     assert [line["reason"] for line in gap_lines(tmp_path / "crashed")] == ["journal_full", "start_lost"]
 
 
+def test_an_exchange_that_ended_stays_ended_where_another_holds_the_journal_back(tmp_path: Path) -> None:
+    """`stored` is then behind the end of the first and before what the second has unwritten, and a crash comes."""
+    store = open_store(tmp_path)
+    at = send(store, started(1) + request(1) + response(1))
+    at = send(store, finished(1) + started(2) + request(2), at, flush=False)
+    store = open_store(tmp_path)
+    assert 0 < journal_position(store) < at
+    at = journal_position(store)
+    send(store, started(2) + request(2) + closed(), at)
+    assert described(tmp_path, 1)["completed"] is True
+    assert names_in(tmp_path / ".ingest" / "open") == []
+
+
 @pytest.mark.parametrize("when", ["before", "half-way", "after"])
 def test_a_crash_at_any_system_call_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
