@@ -10,7 +10,7 @@ Called by the commands with `os.environ`; nothing else reads YAML or the environ
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -24,7 +24,8 @@ from commands.own_ports import OwnPort, find_loops, own_ports
 from ingest_server.settings import IngestSettings
 from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
-from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings, Route, Timeouts
+from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
+from traffic.http1.limits import MessageLimits
 from traffic.keys import Key
 
 BUILT_IN = "built-in config.yaml"
@@ -181,8 +182,14 @@ class _Settings:
             ),
             keys=_keys(server.keys),
             allowed_hosts=server.allowed_hosts,
+            limits=self.limits(),
             grace_s=server.grace_s,
         )
+
+    def limits(self) -> Limits:
+        values = self.config.limits.model_dump()
+        message = MessageLimits(**{field.name: values.pop(field.name) for field in fields(MessageLimits)})
+        return Limits(**values, message=message)
 
     def route(self, name: str, route: RouteSection) -> Route:
         config, timeouts = self.config, route.timeouts

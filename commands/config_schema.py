@@ -22,6 +22,7 @@ from commands.config_values import (
     parse_bytes,
     parse_port_range,
 )
+from recorder.settings import Limits
 
 Text = Annotated[str, Field(min_length=1)]
 Host = Annotated[str, AfterValidator(check_host)]
@@ -30,6 +31,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 UpstreamUrl = Annotated[str, AfterValidator(check_upstream_url)]
 PortRange = Annotated[range, PlainValidator(parse_port_range)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
 RouteName = Annotated[str, AfterValidator(check_name("a route's name"))]
 Keys = dict[Annotated[str, AfterValidator(check_name("a key's name"))], Annotated[str, AfterValidator(check_key_value)]]
 
@@ -92,6 +94,34 @@ class TimeoutsSection(Section):
     idle_s: Seconds = 600.0
 
 
+_LIMITS = Limits()
+
+
+class LimitsSection(Section):
+    connections: Count = _LIMITS.connections
+    connections_per_client: Count = _LIMITS.connections_per_client
+    upstream_connections: Count = _LIMITS.upstream_connections
+    idle_upstream_connections: Count = _LIMITS.idle_upstream_connections
+    name_lookups: Count = _LIMITS.name_lookups
+    client_idle_s: Seconds = _LIMITS.client_idle_s
+    head_read_s: Seconds = _LIMITS.head_read_s
+    exchange_s: Seconds = _LIMITS.exchange_s
+    upstream_keep_alive_s: Seconds = _LIMITS.upstream_keep_alive_s
+    linger_s: Seconds = _LIMITS.linger_s
+    head_bytes: Bytes = _LIMITS.message.head_bytes
+    target_bytes: Annotated[Bytes, Field(ge=8000)] = _LIMITS.message.target_bytes  # RFC 9112 §3
+    head_fields: Count = _LIMITS.message.head_fields
+    chunk_line_bytes: Bytes = _LIMITS.message.chunk_line_bytes
+    trailer_bytes: Bytes = _LIMITS.message.trailer_bytes
+    interim_responses: Count = _LIMITS.interim_responses
+    early_bytes: Bytes = _LIMITS.early_bytes
+    replay_bytes: Bytes = _LIMITS.replay_bytes
+    drain_bytes: Bytes = _LIMITS.drain_bytes
+    abandoned_bytes: Bytes = _LIMITS.abandoned_bytes
+    queue_bytes: Bytes = _LIMITS.queue_bytes
+    plans: Count = _LIMITS.plans
+
+
 class HttpClientSection(Section):
     proxy_url: Annotated[str, AfterValidator(check_proxy_url)] | None = None
     proxy_from_environment: bool = False
@@ -120,4 +150,5 @@ class Config(Section):
     verify_ssl: bool = True
     timeouts: TimeoutsSection = TimeoutsSection()
     http_client: HttpClientSection = HttpClientSection()
+    limits: LimitsSection = LimitsSection()
     routes: dict[RouteName, RouteSection] = {}

@@ -106,7 +106,7 @@ class Recorder:
         self._folder = JournalFolder(capture.journal_dir)
         self._journal: Journal = self._folder.new()
         self._shipper = Shipper(capture.server_url, self._journal, self._folder.left_behind(self._journal))
-        queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes)
+        queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes, settings.limits.queue_bytes)
         pages = OwnPages(self._journal, self._shipper)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         redactor = Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None

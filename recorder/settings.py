@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 from traffic.keys import Key
 
 
@@ -59,19 +60,26 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of what a client or an upstream can make grow."""
+    """Bounds of what a client or an upstream can make grow; docs/configuration.md gives the reason for each default."""
 
     connections: int = 20_000  # of clients
+    connections_per_client: int = 15_000  # of one address
     upstream_connections: int = 10_000  # open, per origin
     idle_upstream_connections: int = 256  # kept for reuse, per origin
     upstream_keep_alive_s: float = 15.0  # an unused upstream connection is closed after it
     client_idle_s: float = 600.0  # a client connection without a request is closed after it
     head_read_s: float = 30.0  # from a head's first byte to its last
+    exchange_s: float = 86_400.0  # from a request's first byte to its response's last; also of a tunnel
+    message: MessageLimits = DEFAULT_LIMITS
+    interim_responses: int = 100  # before the final one
     linger_s: float = 2.0  # a refused request's body is read and thrown away for so long
     drain_bytes: int = 1024 * 1024  # of a body that goes nowhere because the recorder itself answered
     abandoned_bytes: int = 64 * 1024 * 1024  # read on after a client left, under on_client_disconnect: drain
     early_bytes: int = 64 * 1024  # taken from a client before its upstream connection stands
     replay_bytes: int = 64 * 1024  # of an idempotent request, kept to send it again on a fresh connection
+    queue_bytes: int = 32 * 1024 * 1024  # in memory, on their way into the journal
+    name_lookups: int = 64  # at the same time
+    plans: int = 512  # decisions about requests that are kept for the next request of the kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from traffic.http1.content import read_chunked, read_compressed
 from traffic.http1.framing import ChunkedBody, LengthBody, request_body, response_body
 from traffic.http1.head import Head, HeadError, RequestHead, ResponseHead, head_end, parse_request_head
 from traffic.http1.head import parse_response_head as parse_response
+from traffic.http1.limits import UNLIMITED
 
 PROXY_PATH = b"x-proxy-path"  # the line that the recorder adds: the URL as the client called it
 
@@ -59,10 +60,10 @@ def _read_heads(raw: bytes) -> tuple[RequestHead | ResponseHead | None, int]:
     if end < 0:
         return None, 0
     if not raw.startswith(b"HTTP/"):
-        return parse_request_head(raw[:end]), end
+        return parse_request_head(raw[:end], UNLIMITED), end
     start = 0
     while end >= 0:
-        head = parse_response(raw[start:end])
+        head = parse_response(raw[start:end], UNLIMITED)
         if head.status >= 200 or head.status == 101:
             return head, end
         start, end = end, head_end(raw, end)

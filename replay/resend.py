@@ -21,7 +21,8 @@ import truststore
 
 from replay.recording import PROXY_PATH
 from traffic.http1.framing import ChunkedBody, FramingError, LengthBody, UntilCloseBody, response_body
-from traffic.http1.head import HEAD_BYTES_MAX, HeadError, RequestHead, parse_response_head
+from traffic.http1.head import HeadError, RequestHead, parse_response_head
+from traffic.http1.limits import DEFAULT_LIMITS, UNLIMITED
 from traffic.http1.message import END, RequestReader
 
 CONNECT_TIMEOUT_S = 10.0
@@ -84,7 +85,7 @@ def _read_complete_request(raw: bytes) -> RequestHead:
     if raw.startswith(b"{") or (b"\n" in raw and b" HTTP/" not in raw.partition(b"\n")[0]):
         raise ResendError("this is no recorded request; replay sends a _request.bin")
     try:
-        events = RequestReader().feed(raw)
+        events = RequestReader(UNLIMITED).feed(raw)
     except (HeadError, FramingError) as error:
         raise ResendError(f"the recording is no valid request: {error}") from None
     if not events:
@@ -203,7 +204,9 @@ async def _connect(request: Request) -> tuple[asyncio.StreamReader, asyncio.Stre
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if request.tls else None
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            return await asyncio.open_connection(request.host, request.port, ssl=context, limit=HEAD_BYTES_MAX)
+            return await asyncio.open_connection(
+                request.host, request.port, ssl=context, limit=DEFAULT_LIMITS.head_bytes
+            )
     except TimeoutError:
         raise ResendError(f"cannot connect to {request.origin}: no answer within {CONNECT_TIMEOUT_S:.0f} s") from None
     except OSError as error:

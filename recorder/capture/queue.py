@@ -32,7 +32,6 @@ from .journal import Journal
 
 FLUSH_INTERVAL_S = 0.005
 FLUSH_BYTES = 256 * 1024
-QUEUE_BYTES_MAX = 32 * 1024 * 1024
 BUSY_BYTES = 8 * 1024 * 1024
 STALL_S = 0.5  # a disk that has written nothing for so long holds no transfer up
 RETRY_INTERVAL_S = 0.2
@@ -52,7 +51,16 @@ class Pausable(Protocol):
 
 
 class FrameQueue:
-    def __init__(self, settings: Capture, journal: Journal, other_journals_bytes: Callable[[], int]) -> None:
+    """`bytes_max`: of frames in memory; may be changed at any time."""
+
+    def __init__(
+        self,
+        settings: Capture,
+        journal: Journal,
+        other_journals_bytes: Callable[[], int],
+        bytes_max: int = 32 * 1024 * 1024,
+    ) -> None:
+        self.bytes_max = bytes_max
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._journal = journal
@@ -202,7 +210,7 @@ class FrameQueue:
             self._progress_s = now_s
         is_busy = waiting > BUSY_BYTES and not self.failure and now_s - self._progress_s < STALL_S
         on_disk = self._journal.unstored_bytes + self._other_journals_bytes()
-        is_full = waiting > QUEUE_BYTES_MAX or waiting + on_disk > self._settings.journal_bytes_max
+        is_full = waiting > self.bytes_max or waiting + on_disk > self._settings.journal_bytes_max
         self.drops = is_full and self._settings.when_full == "drop"
         self.blocks = not self.drops and (is_busy or is_full)
         if self._room_timer is not None:

@@ -39,7 +39,7 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self.reader = RequestReader()
+        self.reader = RequestReader(context.settings.limits.message)
         self.exchange: Exchange | Tunnel | None = None
         self.address = ""
         self._unread = b""  # came while the way to the journal was full

@@ -93,7 +93,7 @@ class Exchange:
             forwarded = rewritten.raw + body  # before the transcript takes the lines over
             self._transcript.begin(head, plan, rewritten, body, self.client.reader.body)
             self._forward = action
-            self._reader = ResponseReader(head.method)
+            self._reader = ResponseReader(head.method, context.settings.limits.message)
             self.leg = Leg(context, self, action)
             self.leg.start(head.method, forwarded)
         elif isinstance(action, Answer):

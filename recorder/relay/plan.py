@@ -15,8 +15,6 @@ from recorder.settings import RecorderSettings, Route
 from traffic.capture.events import ExchangeError, Redaction
 from traffic.capture.redact import Redactor
 
-PLANS_KEPT = 512
-
 
 class Answer(msgspec.Struct, frozen=True):
     """An answer of the recorder's own."""
@@ -57,7 +55,7 @@ class Planner:
         self._table = table
         self._redactor = redactor
         self._authority = authority  # in URLs of clients that send no Host
-        self.plan = lru_cache(PLANS_KEPT)(self._plan)
+        self.plan = lru_cache(settings.limits.plans)(self._plan)
 
     def _plan(self, method: str, host: bytes | None, target: bytes) -> Plan:
         plan = self._decide(method, host, target)

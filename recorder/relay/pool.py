@@ -12,8 +12,10 @@ from .upstream import UpstreamConnection
 
 
 class Pool:
+    """`limits` may be replaced at any time."""
+
     def __init__(self, limits: Limits, proxy: OutboundProxy) -> None:
-        self._limits = limits
+        self.limits = limits
         self._proxy = proxy
         self._idle: dict[Origin, list[tuple[float, UpstreamConnection]]] = {}  # (expires at, connection), oldest first
         self._open: Counter[Origin] = Counter()
@@ -36,7 +38,7 @@ class Pool:
         """A fresh connection; raises DialError."""
         origin = destination.origin
         count = self._open[origin] + self._dialing[origin]
-        if count >= self._limits.upstream_connections:
+        if count >= self.limits.upstream_connections:
             place = f"{destination.host}:{destination.port}"
             detail = f"{count} connections to {place} are open already, which is the limit"
             raise DialError(503, ExchangeError("overloaded", "connect", "recorder", detail))
@@ -49,11 +51,11 @@ class Pool:
     def release(self, connection: UpstreamConnection, now_s: float, keep_alive_s: float | None) -> None:
         """Keep a connection whose exchange is over. `keep_alive_s`: how long the upstream said that it would."""
         idle = self._idle.setdefault(connection.origin, [])
-        seconds = self._limits.upstream_keep_alive_s
+        seconds = self.limits.upstream_keep_alive_s
         if keep_alive_s is not None:
             seconds = max(0.0, keep_alive_s - 1.0)
         is_unsent = connection.flow.transport.get_write_buffer_size() > 0  # it answered without reading all
-        if is_unsent or not seconds or len(idle) >= self._limits.idle_upstream_connections:
+        if is_unsent or not seconds or len(idle) >= self.limits.idle_upstream_connections:
             connection.close()
         else:
             idle.append((now_s + seconds, connection))

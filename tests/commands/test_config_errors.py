@@ -108,7 +108,7 @@ WRONG = {
     "limits": (
         (
             'server: {port: 65536, grace_s: -1}\ningest: {port: -1, log_dir: ""}\ntimeouts: {idle_s: 0}\n'
-            "capture: {journal_bytes_max: 0}"
+            "capture: {journal_bytes_max: 0}\nlimits: {target_bytes: 7999, head_fields: 0, head_bytes: none, heads: 1}"
         ),
         [
             "1: server.port: must be at most 65535, got '65536'",
@@ -117,6 +117,10 @@ WRONG = {
             "2: ingest.log_dir: expected text, got ''",
             "3: timeouts.idle_s: must be more than 0, got '0'",
             "4: capture.journal_bytes_max: must be more than 0, got '0'",
+            "5: limits.head_bytes: expected a size such as 2GiB, 500MB or a number of bytes, got 'none'",
+            "5: limits.target_bytes: must be at least 8000, got '7999'",
+            "5: limits.head_fields: must be more than 0, got '0'",
+            "5: limits.heads: unknown key; the nearest known one is 'head_bytes'",
         ],
     ),
     "sizes and redact": (

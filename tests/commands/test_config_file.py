@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
 from commands.config_schema import Config, RouteSection
-from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings, Route, Timeouts
+from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
+from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, hash_key
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +134,11 @@ capture: {redact: [], journal_dir: j, journal_bytes_max: 500MB, when_full: block
 verify_ssl: false
 timeouts: {connect_s: 3, idle_s: 4}
 http_client: {proxy_url: "socks5h://user:pw@proxy:1080"}
+limits: {connections: 1, connections_per_client: 2, upstream_connections: 3, idle_upstream_connections: 4,
+  name_lookups: 5, client_idle_s: 6, head_read_s: 7, exchange_s: 8, upstream_keep_alive_s: 9, linger_s: 10,
+  head_bytes: 11KB, target_bytes: 12KB, head_fields: 13, chunk_line_bytes: 14, trailer_bytes: 15,
+  interim_responses: 16, early_bytes: 17, replay_bytes: 18, drain_bytes: 19, abandoned_bytes: 20, queue_bytes: 21,
+  plans: 22}
 routes:
   a:
     destination: http://127.0.0.1:1234
@@ -158,7 +164,7 @@ routes:
                 log=False,
                 verify_ssl=False,
                 timeouts=Timeouts(3, 4),
-                where="config.yaml:12",
+                where="config.yaml:17",
             ),
             Route(
                 name="b",
@@ -167,7 +173,7 @@ routes:
                 timeouts=Timeouts(3, 5),
                 preserve_host=True,
                 on_client_disconnect="drain",
-                where="config.yaml:13",
+                where="config.yaml:18",
             ),
         ),
         proxy=OutboundProxy(proxy, proxy),
@@ -181,6 +187,26 @@ routes:
             fsync="interval",
             on_failure="fail_closed",
             redact=False,
+        ),
+        limits=Limits(
+            connections=1,
+            connections_per_client=2,
+            upstream_connections=3,
+            idle_upstream_connections=4,
+            name_lookups=5,
+            client_idle_s=6,
+            head_read_s=7,
+            exchange_s=8,
+            upstream_keep_alive_s=9,
+            linger_s=10,
+            message=MessageLimits(11_000, 13, 12_000, 14, 15),
+            interim_responses=16,
+            early_bytes=17,
+            replay_bytes=18,
+            drain_bytes=19,
+            abandoned_bytes=20,
+            queue_bytes=21,
+            plans=22,
         ),
         grace_s=2.5,
     )
@@ -383,6 +409,8 @@ def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tu
 def _written(key: str, default: object) -> str:
     inherited = key.removeprefix("routes.NAME.")
     names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
+    names |= {count * 1024: f"{count}KiB" for count in (4, 16, 64)}
+    names |= {count * 1024**2: f"{count}MiB" for count in (1, 32, 64)}
     if default == {}:
         return "`{}`"
     if default is None:

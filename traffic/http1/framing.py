@@ -12,9 +12,7 @@ import re
 from typing import Final
 
 from .head import RequestHead, ResponseHead
-
-CHUNK_LINE_BYTES_MAX = 4_096  # a chunk's size with its extensions
-TRAILER_BYTES_MAX = 65_536
+from .limits import DEFAULT_LIMITS, MessageLimits
 
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n")
 _SIZE_LINE_START = re.compile(rb"(?:[0-9A-Fa-f]{1,15}(?:;[\t\x20-\x7e\x80-\xff]*)?\r?)?")
@@ -67,10 +65,20 @@ class ChunkedBody:
     latest feed took lie before the trailer section (0 for a feed that began inside it).
     """
 
-    __slots__ = ("_line", "_line_of_data_end", "_remaining", "_trailer_bytes", "done", "in_trailer", "trailer_at")
+    __slots__ = (
+        "_limits",
+        "_line",
+        "_line_of_data_end",
+        "_remaining",
+        "_trailer_bytes",
+        "done",
+        "in_trailer",
+        "trailer_at",
+    )
     ends_with_connection: Final = False
 
-    def __init__(self) -> None:
+    def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self.done = False
         self.in_trailer = False
         self.trailer_at = 0
@@ -108,11 +116,12 @@ class ChunkedBody:
         elif self.in_trailer:
             if _TRAILER_LINE.fullmatch(line) is None:
                 raise FramingError("malformed trailer line")
-            self._count_trailer(len(line))
+            self._trailer_bytes += len(line)
+            self._check_trailer(self._trailer_bytes)
             self.done = line == b"\r\n"
         else:
             match = _SIZE_LINE.fullmatch(line)
-            if match is None or len(line) > CHUNK_LINE_BYTES_MAX:
+            if match is None or len(line) > self._limits.chunk_line_bytes:
                 raise FramingError("malformed chunk size line")
             self._remaining = int(match[1], 16)
             self._line_of_data_end = self._remaining > 0
@@ -128,15 +137,13 @@ class ChunkedBody:
         elif self.in_trailer:
             if _TRAILER_LINE_START.fullmatch(line) is None:
                 raise FramingError("malformed trailer line")
-            if self._trailer_bytes + len(line) > TRAILER_BYTES_MAX:
-                raise FramingError(f"trailer section of more than {TRAILER_BYTES_MAX} bytes")
-        elif _SIZE_LINE_START.fullmatch(line) is None or len(line) > CHUNK_LINE_BYTES_MAX:
+            self._check_trailer(self._trailer_bytes + len(line))
+        elif _SIZE_LINE_START.fullmatch(line) is None or len(line) > self._limits.chunk_line_bytes:
             raise FramingError("malformed chunk size line")
 
-    def _count_trailer(self, line_bytes: int) -> None:
-        self._trailer_bytes += line_bytes
-        if self._trailer_bytes > TRAILER_BYTES_MAX:
-            raise FramingError(f"trailer section of more than {TRAILER_BYTES_MAX} bytes")
+    def _check_trailer(self, count: int) -> None:
+        if count > self._limits.trailer_bytes:
+            raise FramingError(f"trailer section of more than {self._limits.trailer_bytes} bytes")
 
 
 Body = NoBody | LengthBody | ChunkedBody | UntilCloseBody
@@ -144,22 +151,22 @@ NO_BODY = NoBody()
 UNTIL_CLOSE = UntilCloseBody()
 
 
-def request_body(head: RequestHead) -> Body:
+def request_body(head: RequestHead, limits: MessageLimits = DEFAULT_LIMITS) -> Body:
     """RFC 9112 §6.3: a request without Content-Length and Transfer-Encoding has no body."""
     if b"transfer-encoding" in head.positions:
-        return ChunkedBody()
+        return ChunkedBody(limits)
     length = head.value(b"content-length")
     return LengthBody(int(length)) if length is not None and int(length) else NO_BODY
 
 
-def response_body(head: ResponseHead, request_method: str) -> Body:
+def response_body(head: ResponseHead, request_method: str, limits: MessageLimits = DEFAULT_LIMITS) -> Body:
     """RFC 9112 §6.3, in its order. A 101 begins a tunnel, which ends with the connection."""
     if head.status == 101:
         return UNTIL_CLOSE
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return NO_BODY
     if b"transfer-encoding" in head.positions:
-        return ChunkedBody()
+        return ChunkedBody(limits)
     length = head.value(b"content-length")
     if length is None:
         return UNTIL_CLOSE

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 import httptools
 
-HEAD_BYTES_MAX = 65_536
-TARGET_BYTES_MAX = 16_384
+from .limits import DEFAULT_LIMITS, MessageLimits
+
 LENGTH_DIGITS_MAX = 19
 
 _VERSIONS: Mapping[bytes, tuple[int, int]] = {b"HTTP/1.1": (1, 1), b"HTTP/1.0": (1, 0)}
@@ -113,26 +113,28 @@ def head_end(data: bytes | bytearray, start: int = 0) -> int:
     return at + 4 if at >= 0 else -1
 
 
-def parse_request_head(raw: bytes) -> RequestHead:
+def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> RequestHead:
     """Read a head that ends with its empty line; raises HeadError when a server must refuse it."""
     sink = _Fields()
     _judge(httptools.HttpRequestParser(sink), raw)
+    _check_count(sink, limits)
     parts = raw[: raw.index(b"\r\n")].split(b" ")
     if len(parts) != 3 or not parts[1]:
         raise HeadError("the request line is not `METHOD TARGET VERSION` with single spaces")
-    if len(parts[1]) > TARGET_BYTES_MAX:
-        raise HeadError(f"the request target has more than {TARGET_BYTES_MAX} bytes", 414)
+    if len(parts[1]) > limits.target_bytes:
+        raise HeadError(f"the request target has more than {limits.target_bytes} bytes", 414)
     version = _version(parts[2])
     _check_request_host(sink, version)
     _check_framing(sink, version)
     return RequestHead(raw, version, sink.fields, sink.positions, parts[0].decode("ascii"), parts[1])
 
 
-def parse_response_head(raw: bytes) -> ResponseHead:
+def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> ResponseHead:
     """Read a head that ends with its empty line; raises HeadError when a proxy must not pass it on."""
     sink = _Fields()
     parser = httptools.HttpResponseParser(sink)
     _judge(parser, raw)
+    _check_count(sink, limits)
     version = _version(raw[:8])
     if b"\0" in raw:
         raise HeadError("NUL in the head")  # llhttp lets it pass in a reason phrase
@@ -154,6 +156,11 @@ def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser",
 
 def _refuse(error: Exception) -> NoReturn:
     raise HeadError(f"malformed head: {error}") from error
+
+
+def _check_count(sink: _Fields, limits: MessageLimits) -> None:
+    if len(sink.fields) > limits.head_fields:
+        raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
 
 
 def _version(text: bytes) -> tuple[int, int]:

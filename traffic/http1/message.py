@@ -15,15 +15,8 @@ from enum import Enum
 from typing import Final
 
 from .framing import NO_BODY, UNTIL_CLOSE, Body, FramingError, request_body, response_body
-from .head import (
-    HEAD_BYTES_MAX,
-    HeadError,
-    RequestHead,
-    ResponseHead,
-    head_end,
-    parse_request_head,
-    parse_response_head,
-)
+from .head import HeadError, RequestHead, ResponseHead, head_end, parse_request_head, parse_response_head
+from .limits import DEFAULT_LIMITS, MessageLimits
 
 
 class End(Enum):
@@ -42,9 +35,10 @@ class RequestReader:
     `in_body` tells that a head was returned and its END was not; `is_between` that no byte of a next head has arrived.
     """
 
-    __slots__ = ("_buffer", "_over", "body", "in_body")
+    __slots__ = ("_buffer", "_limits", "_over", "body", "in_body")
 
-    def __init__(self) -> None:
+    def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self.body: Body = NO_BODY
         self.in_body = False
         self._over = False  # END was returned and next_message() not called yet
@@ -98,15 +92,16 @@ class RequestReader:
         if buffer[:1] in (b"\r", b"\n"):  # RFC 9112 §2.2: empty lines before a request line are ignored
             buffer, known = buffer.lstrip(b"\r\n"), 0
         end = head_end(buffer, max(0, known - 3))
-        if end > HEAD_BYTES_MAX or (end < 0 and len(buffer) > HEAD_BYTES_MAX):
-            self._buffer = buffer[:HEAD_BYTES_MAX]
-            raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes", 431)
+        head_bytes_max = self._limits.head_bytes
+        if end > head_bytes_max or (end < 0 and len(buffer) > head_bytes_max):
+            self._buffer = buffer[:head_bytes_max]
+            raise HeadError(f"the head has more than {head_bytes_max} bytes", 431)
         if end < 0:
             self._buffer = buffer
             return []
         self._buffer = buffer[:end]  # what a refused head looked like, for its recording
-        head = parse_request_head(self._buffer)
-        self.body = request_body(head)
+        head = parse_request_head(self._buffer, self._limits)
+        self.body = request_body(head, self._limits)
         try:
             events = self._feed_body(buffer, end, [head])
         except FramingError as error:  # nothing of this request was returned: it is refused as a whole
@@ -129,9 +124,10 @@ class RequestReader:
 class ResponseReader:
     """Reads the response to one request of `method`, interim responses included."""
 
-    __slots__ = ("_buffer", "_method", "body", "has_final_head", "is_over", "stray")
+    __slots__ = ("_buffer", "_limits", "_method", "body", "has_final_head", "is_over", "stray")
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, limits: MessageLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
         self.body: Body = NO_BODY
         self.has_final_head = False
         self.is_over = False
@@ -161,19 +157,19 @@ class ResponseReader:
         buffer = self._buffer + data if known else data
         start = 0
         while (end := head_end(buffer, max(start, known - 3))) >= 0:
-            if end - start > HEAD_BYTES_MAX:
+            if end - start > self._limits.head_bytes:
                 break
-            head = parse_response_head(buffer[start:end])
+            head = parse_response_head(buffer[start:end], self._limits)
             events.append(head)
             start, known = end, 0
             if head.status >= 200 or head.status == 101:
                 self.has_final_head = True
                 self._buffer = b""
-                self.body = response_body(head, self._method)
+                self.body = response_body(head, self._method, self._limits)
                 return self._feed_body(buffer, start, events)
         self._buffer = buffer[start:]
-        if len(self._buffer) > HEAD_BYTES_MAX:
-            raise HeadError(f"the head has more than {HEAD_BYTES_MAX} bytes")
+        if len(self._buffer) > self._limits.head_bytes:
+            raise HeadError(f"the head has more than {self._limits.head_bytes} bytes")
         return events
 
     def _feed_body(self, data: bytes, start: int, events: list[ResponseEvent]) -> list[ResponseEvent]:

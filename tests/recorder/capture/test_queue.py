@@ -258,8 +258,8 @@ async def test_too_many_bytes_in_memory_are_noticed_at_once(
     open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue_module, "BUSY_BYTES", 500)
-    monkeypatch.setattr(queue_module, "QUEUE_BYTES_MAX", 1000)
     queue = open_queue()
+    queue.bytes_max = 1000
     queue.put(*frame(1, 400))
     assert (queue.drops, queue.blocks) == (False, False)
     queue.put(*frame(2, 600))

@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from traffic.http1.framing import (
-    CHUNK_LINE_BYTES_MAX,
-    TRAILER_BYTES_MAX,
     ChunkedBody,
     FramingError,
     LengthBody,
@@ -16,6 +14,7 @@ from traffic.http1.framing import (
     response_body,
 )
 from traffic.http1.head import parse_request_head, parse_response_head
+from traffic.http1.limits import DEFAULT_LIMITS
 
 BEHIND = b"5\r\nGET / HTTP/1.1\r\n\r\n0\r\n\r\n"
 
@@ -27,8 +26,8 @@ WHOLE = [
     b'5;name=value;q="a;b\xe4\t";\r\nhello\r\n0\r\n\r\n',
     b"2\r\n\r\n\r\n1\r\n\n\r\n0\r\n\r\n",
     b"0\r\nX-Sum: 1\r\nx-sum:2\xe4\t \r\nEmpty:\r\n\r\n",
-    b"5;" + b"e" * (CHUNK_LINE_BYTES_MAX - 4) + b"\r\nhello\r\n0\r\n\r\n",
-    b"0\r\nT: " + b"t" * (TRAILER_BYTES_MAX - 7) + b"\r\n\r\n",
+    b"5;" + b"e" * (DEFAULT_LIMITS.chunk_line_bytes - 4) + b"\r\nhello\r\n0\r\n\r\n",
+    b"0\r\nT: " + b"t" * (DEFAULT_LIMITS.trailer_bytes - 7) + b"\r\n\r\n",
 ]
 
 
@@ -56,7 +55,7 @@ def test_a_chunked_body_ends_behind_its_trailer_section(raw: bytes) -> None:
 
 
 SIZE, DATA_END, TRAILER = "malformed chunk size line", "chunk data is not followed by CRLF", "malformed trailer line"
-TRAILER_LONG = f"trailer section of more than {TRAILER_BYTES_MAX} bytes"
+TRAILER_LONG = f"trailer section of more than {DEFAULT_LIMITS.trailer_bytes} bytes"
 
 BROKEN = [
     (b"\r\n", SIZE),
@@ -77,7 +76,7 @@ BROKEN = [
     (b"5;a\rb\r\nhello\r\n", SIZE),
     (b"1" * 16 + b"\r\n", SIZE),
     (b"f" * 40 + b"\r\n", SIZE),
-    (b"5;" + b"e" * (CHUNK_LINE_BYTES_MAX - 3) + b"\r\nhello\r\n", SIZE),
+    (b"5;" + b"e" * (DEFAULT_LIMITS.chunk_line_bytes - 3) + b"\r\nhello\r\n", SIZE),
     (b"5\r\nhello!\r\n", DATA_END),
     (b"5\r\nhello0\r\n\r\n", DATA_END),
     (b"5\r\nhello\n0\r\n\r\n", DATA_END),
@@ -91,7 +90,7 @@ BROKEN = [
     (b"0\r\nX: \0\r\n\r\n", TRAILER),
     (b"0\r\n\n", TRAILER),
     (b"0\r\n" + b"T: t\r\n" * 20_000, TRAILER_LONG),
-    (b"0\r\nT: " + b"t" * TRAILER_BYTES_MAX, TRAILER_LONG),
+    (b"0\r\nT: " + b"t" * DEFAULT_LIMITS.trailer_bytes, TRAILER_LONG),
 ]
 
 

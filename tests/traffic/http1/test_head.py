@@ -4,14 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.http1.head import (
-    TARGET_BYTES_MAX,
-    HeadError,
-    RequestHead,
-    head_end,
-    parse_request_head,
-    parse_response_head,
-)
+from traffic.http1.head import HeadError, RequestHead, head_end, parse_request_head, parse_response_head
+from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 
 
 def request(lines: bytes, start: bytes = b"POST / HTTP/1.1\r\nHost: a\r\n") -> bytes:
@@ -108,11 +102,23 @@ def test_a_version_that_is_not_spoken_is_refused_with_505(version: str) -> None:
 
 
 def test_a_target_up_to_the_limit_passes_and_a_longer_one_is_refused_with_414() -> None:
-    target = b"/" + b"a" * (TARGET_BYTES_MAX - 1)
+    target = b"/" + b"a" * (DEFAULT_LIMITS.target_bytes - 1)
     assert parse_request_head(b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target).target == target
     with pytest.raises(HeadError) as caught:
         parse_request_head(b"GET %ba HTTP/1.1\r\nHost: a\r\n\r\n" % target)
     assert (str(caught.value), caught.value.status) == ("the request target has more than 16384 bytes", 414)
+
+
+def test_heads_of_more_lines_than_the_limit_are_refused_with_431() -> None:
+    limits = MessageLimits(head_fields=2)
+    parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nB: b\r\n\r\n", limits)
+    parse_response_head(b"HTTP/1.1 200 OK\r\nA: a\r\nB: b\r\n\r\n", limits)
+    with pytest.raises(HeadError) as request_error:
+        parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nB: b\r\nB: b\r\n\r\n", limits)
+    with pytest.raises(HeadError) as response_error:
+        parse_response_head(b"HTTP/1.1 200 OK\r\nA: a\r\nB: b\r\nC: c\r\n\r\n", limits)
+    assert str(request_error.value) == str(response_error.value) == "the head has more than 2 header lines"
+    assert request_error.value.status == 431
 
 
 REQUESTS_TAKEN = [

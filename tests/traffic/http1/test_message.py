@@ -3,7 +3,8 @@
 import pytest
 
 from traffic.http1.framing import FramingError
-from traffic.http1.head import HEAD_BYTES_MAX, HeadError, RequestHead, ResponseHead
+from traffic.http1.head import HeadError, RequestHead, ResponseHead
+from traffic.http1.limits import DEFAULT_LIMITS
 from traffic.http1.message import END, RequestEvent, RequestReader, ResponseEvent, ResponseReader
 
 Fact = bytes | str
@@ -137,7 +138,7 @@ def test_a_body_that_breaks_later_ends_the_direction() -> None:
 
 def test_a_head_up_to_the_limit_passes_and_a_longer_one_is_refused_with_431() -> None:
     start = b"GET / HTTP/1.1\r\nHost: a\r\nX: "
-    fits = start + b"x" * (HEAD_BYTES_MAX - len(start) - 4) + b"\r\n\r\n"
+    fits = start + b"x" * (DEFAULT_LIMITS.head_bytes - len(start) - 4) + b"\r\n\r\n"
     for step in (1000, len(fits)):
         assert read_requests(fits, step)[0] == ["head " + fits.decode(), "end"]
         for longer in (start + b"xx" + fits[len(start) :], fits[:-4] + b"xxxxx"):
@@ -148,7 +149,7 @@ def test_a_head_up_to_the_limit_passes_and_a_longer_one_is_refused_with_431() ->
 
 def test_a_response_s_head_has_the_same_limit_after_an_interim_one_too() -> None:
     start = b"HTTP/1.1 200 OK\r\nX: "
-    fits = start + b"x" * (HEAD_BYTES_MAX - len(start) - 4) + b"\r\n\r\n"
+    fits = start + b"x" * (DEFAULT_LIMITS.head_bytes - len(start) - 4) + b"\r\n\r\n"
     for before in (b"", CONTINUE.encode()):
         for step in (1000, 2 * len(fits)):
             assert read_response("HEAD", before + fits, step)[0][-2:] == ["head " + fits.decode(), "end"]
