@@ -35,14 +35,16 @@ class Files:
     def __init__(self, log_dir: Path, *, daily: bool) -> None:
         self.root = f"{log_dir}{os.sep}"
         self.state = f"{self.root}.ingest{os.sep}"
+        self._temporary = f"{self.state}metadata.tmp"
         self._daily = daily
         self._day = ""  # the last folder known to exist
 
     def prepare(self) -> None:
-        """Make the folders that are missing."""
+        """Make the folders that are missing; remove what a killed server was about to put in place."""
         self._day = ""
         for folder in (self.root, self.state, f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
             os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
+        remove(self._temporary)
 
     def prepare_for(self, stem: str) -> None:
         """Make the folder of recordings that exist, or did."""
@@ -70,9 +72,8 @@ class Files:
         if fresh:
             write_new(path, metadata)
             return
-        temporary = f"{self.state}metadata.tmp"
-        write_over(temporary, metadata)
-        os.replace(temporary, path)  # noqa: PTH105
+        write_over(self._temporary, metadata)
+        os.replace(self._temporary, path)  # noqa: PTH105
 
     def _stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:
         folder = ""

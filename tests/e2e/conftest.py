@@ -15,6 +15,7 @@ from ingest_server.settings import IngestSettings
 from recorder.relay.tls import tls_context
 from recorder.server import Recorder
 from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
+from replay.verify import verify
 from tests.e2e.recorded import Recorded, load
 from tests.e2e.scripted import Peer, connect, until
 
@@ -168,11 +169,13 @@ class Flight:
             await recorder.stop(grace_s)
 
     async def land(self, grace_s: float | None = None) -> list[Recorded]:
-        """Stop both; what they recorded."""
+        """Stop both; what they recorded, in which `verify` finds no fault."""
         await self.stop_recorder(grace_s)
         if self.ingest is not None:
             ingest, self.ingest = self.ingest, None
             await ingest.stop()
+        report = verify(self.log_dir)
+        assert report.faults == ()
         return load(self.log_dir)
 
 

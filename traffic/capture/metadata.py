@@ -5,14 +5,16 @@ Fields may be added, at the end of their object; none changes its meaning. Pure:
 """
 
 import re
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from traffic.capture import names
 from traffic.capture.events import ExchangeError, Finished, Started
 from traffic.http1.head import head_end
 
-SCHEMA = 1
+SCHEMA: Final = 1
 ARRIVALS_MAX = 65_536
 HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
 
@@ -22,19 +24,27 @@ _status = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r]").match
 Headers = list[tuple[str, str]]  # latin-1
 Arrivals = list[tuple[int, int]]  # (offset in the stored file, microseconds since the start)
 
+# What decoding checks; encoding takes values as they are.
+_Count = Annotated[int, Meta(ge=0)]
+_Milliseconds = Annotated[float, Meta(ge=0)]
+_Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Uuid = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+_Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z\Z")]
+_ArrivalsFields = Annotated[list[tuple[_Count, _Milliseconds]], Meta(max_length=ARRIVALS_MAX)]
+
 
 class Durations(msgspec.Struct, frozen=True):
     """Milliseconds, to the microsecond, by the monotonic clock; None: not reached, or not known."""
 
-    connect: float | None
-    first_byte: float | None
-    total: float | None
+    connect: _Milliseconds | None
+    first_byte: _Milliseconds | None
+    total: _Milliseconds | None
 
 
 class ErrorFields(msgspec.Struct, frozen=True):
     name: str
     phase: str
-    by: str
+    by: Annotated[str, Meta(pattern=r"^(?:client|upstream|recorder|network)\Z")]
     detail: str
 
 
@@ -51,32 +61,32 @@ class RedactionFields(msgspec.Struct, frozen=True):
 
 class RequestFields(msgspec.Struct, frozen=True):
     headers: Headers
-    bytes: int
-    sha256: str | None  # None while the exchange runs
-    arrivals: list[tuple[int, float]]
+    bytes: _Count
+    sha256: _Sha256 | None  # None while the exchange runs
+    arrivals: _ArrivalsFields
 
 
 class ResponseFields(msgspec.Struct, frozen=True):
-    status: int | None
+    status: Annotated[int, Meta(ge=100, le=599)] | None
     headers: Headers
-    bytes: int
-    sha256: str | None
-    arrivals: list[tuple[int, float]]
+    bytes: _Count
+    sha256: _Sha256 | None
+    arrivals: _ArrivalsFields
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    schema: int
-    id: str
+    schema: Literal[1]
+    id: _Uuid
     route: str | None
     pattern: str | None
     method: str
     url: str
     upstream_url: str | None
     client: str
-    started_at: str
+    started_at: _Moment
     completed: bool
     error: ErrorFields | None
-    answered_by: str | None
+    answered_by: Annotated[str, Meta(pattern=r"^(?:upstream|recorder)\Z")] | None
     durations_ms: Durations
     received: ReceivedFields
     request: RequestFields
