@@ -10,17 +10,20 @@ def encode_answer(
     method: str,
     closes: bool,
     content_type: bytes = b"text/plain; charset=utf-8",
-    location: bytes | None = None,
+    field: bytes | None = None,
 ) -> bytes:
-    """A whole response; for HEAD without its body. `closes` announces that the connection ends behind it."""
+    """A whole response; for HEAD without its body. `field` is one more header line.
+
+    `closes` announces that the connection ends behind it.
+    """
     lines = [
         b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()),
         b"Content-Type: " + content_type,
         b"Content-Length: %d" % len(body),
         b"X-Content-Type-Options: nosniff",
     ]
-    if location is not None:
-        lines.append(b"Location: " + location)
+    if field is not None:
+        lines.append(field)
     if closes:
         lines.append(b"Connection: close")
     head = b"\r\n".join(lines) + b"\r\n\r\n"

@@ -20,7 +20,9 @@ from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
 from traffic.http1.message import END, ResponseEvent, ResponseReader
 from traffic.http1.rewrite import rewrite_request, rewrite_response
+from traffic.keys import KeyRing
 
+from .admission import admit, check_caller
 from .answers import encode_answer
 from .context import Context
 from .flow import Hold
@@ -89,7 +91,7 @@ class Exchange:
         if isinstance(action, Forward):
             via = VIA if context.settings.via else None
             host = None if action.route.preserve_host and head.value(b"host") else action.destination.authority
-            rewritten = rewrite_request(head, action.target, host, via)
+            rewritten = rewrite_request(head, action.target, host, via, plan.key_places)
             forwarded = rewritten.raw + body  # before the transcript takes the lines over
             self._transcript.begin(head, plan, rewritten, body, self.client.reader.body)
             self._forward = action
@@ -97,7 +99,8 @@ class Exchange:
             self.leg = Leg(context, self, action)
             self.leg.start(head.method, forwarded)
         elif isinstance(action, Answer):
-            self._transcript.begin(head, plan, rewrite_request(head, head.target, None), body, self.client.reader.body)
+            rewritten = rewrite_request(head, head.target, None, without=plan.key_places)
+            self._transcript.begin(head, plan, rewritten, body, self.client.reader.body)
             self._answer(action)
         elif action is not None:
             self._answer_own(action)
@@ -108,7 +111,11 @@ class Exchange:
         if plan.is_recorded and context.queue.failure and context.settings.capture.on_failure == "fail_closed":
             detail = "the recorder cannot record at the moment and is set to refuse then (capture.on_failure)"
             answer = Answer(503, detail, ExchangeError("capture_failed", "capture", "recorder", detail))
-            return msgspec.structs.replace(plan, action=answer)
+            plan = msgspec.structs.replace(plan, action=answer)
+        if isinstance(plan.action, Own):
+            plan = check_caller(plan, head, context.settings)
+        if context.settings.keys:
+            plan = admit(plan, head, KeyRing(context.settings.keys))
         return plan
 
     def refuse_head(self, raw: bytes, problem: str, status: int, name: str) -> None:
@@ -327,7 +334,7 @@ class Exchange:
             answer.text.encode("utf-8", "replace") + b"\n",
             method=self._head.method if self._head else "GET",
             closes=closes or stops_reading or not client_goes_on(self._head, None, None),
-            location=answer.location,
+            field=answer.field,
         )
         at = time.monotonic_ns()
         if self._transcript.first_byte_at is None:

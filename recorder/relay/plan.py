@@ -22,7 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     text: str
     error: ExchangeError | None = None
-    location: bytes | None = None
+    field: bytes | None = None  # one more header line
 
 
 class Forward(msgspec.Struct, frozen=True):
@@ -43,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     upstream_url: str | None = None
     recorded_target: bytes = b""
     redactions: tuple[Redaction, ...] = ()
+    key: str | None = None  # the name of the recorder's key that the request brought
+    key_places: frozenset[int] = frozenset()  # of the fields that hold one
 
 
 class Planner:
@@ -108,7 +110,7 @@ class Planner:
     def _unmatched(self, parts: TargetParts, *, is_lacking_slash: bool) -> Plan:
         if is_lacking_slash:
             query = b"" if parts.query is None else b"?" + parts.query
-            answer = Answer(308, "the route's path ends with a slash", location=parts.path + b"/" + query)
+            answer = Answer(308, "the route's path ends with a slash", field=b"Location: " + parts.path + b"/" + query)
         else:
             routes = "\n".join(f"  {route.pattern}  ->  {route.destination}" for route in self._settings.routes)
             answer = Answer(404, f"no route matches this path; the recorder's routes are:\n{routes or '  (none)'}")

@@ -57,6 +57,9 @@ class Transcript:
                 shown = [b"", *(b"%b: %b" % field for field in removed)]
                 redactions += redactor.lines(shown, "request")
                 removed = [(name, value) for name, _, value in (line.partition(b": ") for line in shown[1:])]
+        elif plan.key is not None:  # no recording holds a key of the recorder's own
+            own, mark = [head.fields[place] for place in plan.key_places], b"[key:%b]" % plan.key.encode()
+            removed = [(field[0], mark) if field in own else field for field in removed]
         host = head.value(b"host")
         received = Received(
             f"{head.method} {plan.path} HTTP/{head.version[0]}.{head.version[1]}",
@@ -178,6 +181,7 @@ class Transcript:
             plan.upstream_url,
             self._client,
             received,
+            plan.key,
         )
 
     def _open(self, started: Started, redactions: list[Redaction]) -> None:

@@ -9,7 +9,7 @@ from tests.e2e.scripted import ScriptedUpstream, answers, ok
 
 
 def get(path: bytes) -> bytes:
-    return b"GET %b HTTP/1.1\r\nHost: recorder.test\r\n\r\n" % path
+    return b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path
 
 
 @pytest.mark.parametrize("path", [b"/unknown", b"/404/anything", b"/"])

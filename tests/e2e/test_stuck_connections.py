@@ -52,7 +52,7 @@ async def test_a_client_that_takes_no_answers_is_not_read_either(flight: Flight)
     small.setblocking(False)
     await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", flight.port))
     client = Peer(*await asyncio.open_connection(sock=small))
-    request = b"GET /metrics HTTP/1.1\r\nHost: recorder.test\r\nX-Padding: %b\r\n\r\n" % (b"x" * 4000)
+    request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Padding: %b\r\n\r\n" % (b"x" * 4000)
     client.writer.write(request * 8_000)
     sizes = [0]
 

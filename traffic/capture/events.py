@@ -31,6 +31,7 @@ class Started(msgspec.Struct, frozen=True, array_like=True):
     upstream_url: str | None
     client: str  # "127.0.0.1:50123"
     received: Received
+    key: str | None = None  # the name of the recorder's key that the client brought
 
 
 class ExchangeError(msgspec.Struct, frozen=True, array_like=True):
@@ -38,7 +39,7 @@ class ExchangeError(msgspec.Struct, frozen=True, array_like=True):
 
     name:  client_disconnect, upstream_reset, upstream_timeout, upstream_refused, upstream_unreachable, dns_failure,
            tls_failure, proxy_failure, bad_request, bad_response, overloaded, shutdown, recorder_crash, capture_gap,
-           capture_failed, client_timeout
+           capture_failed, client_timeout, unauthorized
     phase: connect, request_head, request_body, response_head, response_body, tunnel, capture
     by:    client, upstream, recorder, network
     """

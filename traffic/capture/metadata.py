@@ -92,6 +92,7 @@ class Metadata(msgspec.Struct, frozen=True):
     request: RequestFields
     response: ResponseFields
     redactions: list[RedactionFields]
+    key: str | None = None  # absent in files of earlier versions
 
 
 class Stored(msgspec.Struct, array_like=True):
@@ -132,6 +133,7 @@ def build(
             response.status, response.headers, response.bytes, response.sha256, _in_ms(response.arrivals)
         ),
         redactions=[RedactionFields(each.where, each.placeholder) for each in finished.redactions] if finished else [],
+        key=started.key,
     )
 
 

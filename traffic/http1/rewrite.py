@@ -2,7 +2,8 @@
 
 Lines keep their order, case, spacing and bytes. Removed in either direction (RFC 9110 §7.6.1): Connection, the fields
 it names, Proxy-Connection, Proxy-Authorization, Keep-Alive, TE, and Upgrade, except for a WebSocket handshake, whose
-Connection and Upgrade lines are the message. Fields that frame or address a message are never removed, even where
+Connection and Upgrade lines are the message; of requests also X-Recorder-Key, and the lines that hold a key of the
+recorder's own, which nobody behind it may see. Fields that frame or address a message are never removed, even where
 Connection names them.
 
 `lines` are a head's lines without their CRLF: the start line, then each field at its place in `Head.fields` plus one,
@@ -16,6 +17,7 @@ from .head import Head, RequestHead, ResponseHead
 _HOP_BY_HOP = frozenset(
     [b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"te", b"upgrade"],
 )
+_NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {b"x-recorder-key"}
 _NEVER_REMOVED = frozenset([b"host", b"content-length", b"transfer-encoding", b"trailer"])
 _WEBSOCKET_CONNECTION = frozenset([b"upgrade", b"keep-alive"])
 
@@ -39,9 +41,18 @@ def join_lines(lines: list[bytes]) -> bytes:
     return b"\r\n".join(filter(None, lines)) + b"\r\n\r\n"
 
 
-def rewrite_request(head: RequestHead, target: bytes, host: bytes | None, via: bytes | None = None) -> Rewritten:
-    """The head for the upstream: its `target` and `host` (None keeps the client's Host line), `via` added as Via."""
-    rewritten = _without_hop_by_hop(head, is_websocket=head.wants_websocket)
+def rewrite_request(
+    head: RequestHead,
+    target: bytes,
+    host: bytes | None,
+    via: bytes | None = None,
+    without: frozenset[int] = frozenset(),
+) -> Rewritten:
+    """The head for the upstream: its `target` and `host` (None keeps the client's Host line), `via` added as Via.
+
+    `without`: the places of fields that are removed beside those that always are.
+    """
+    rewritten = _without(_NOT_FOR_UPSTREAMS, without, head, is_websocket=head.wants_websocket)
     lines = rewritten.lines
     set_target(lines, target)
     if host is not None:
@@ -58,26 +69,27 @@ def set_target(lines: list[bytes], target: bytes) -> None:
 
 def rewrite_response(head: ResponseHead, via: bytes | None = None) -> Rewritten:
     """The head for the client."""
-    rewritten = _without_hop_by_hop(head, is_websocket=head.status == 101)
+    rewritten = _without(_HOP_BY_HOP, frozenset(), head, is_websocket=head.status == 101)
     if via is not None:
         rewritten.lines.append(b"Via: " + via)
     return rewritten
 
 
-def _without_hop_by_hop(head: Head, *, is_websocket: bool) -> Rewritten:
+def _without(names: frozenset[bytes], further: frozenset[int], head: Head, *, is_websocket: bool) -> Rewritten:
+    """Without the fields of these names, those that Connection names, and those at the `further` places."""
     lines = split_lines(head.raw)
-    if _HOP_BY_HOP.isdisjoint(head.positions):
+    if not further and names.isdisjoint(head.positions):
         return Rewritten(lines, [])
     named = head.connection
     places = [
         place
         for name, places_of_name in head.positions.items()
-        if (name in _HOP_BY_HOP or name in named) and name not in _NEVER_REMOVED
+        if (name in names or name in named) and name not in _NEVER_REMOVED
         for place in places_of_name
     ]
     if is_websocket:
         places = _spare_handshake(head, lines, named, places)
-    places.sort()
+    places = sorted({*places, *further})
     for place in places:
         lines[place + 1] = b""
     return Rewritten(lines, [head.fields[place] for place in places])

@@ -21,6 +21,7 @@ STARTED = Started(
     "http://127.0.0.1:1234/v1/models",
     "127.0.0.1:50123",
     Received("POST /lmstudio/v1/models HTTP/1.1", "localhost:5601", [("Connection", "close")]),
+    "laptop",
 )
 FINISHED = Finished(True, None, "upstream", None, 310_001, 1_240_500, 3, 4, 0, [Redaction("request.query.key", "[x]")])
 REQUEST = Stored([("Host", "x")], None, 3, "0" * 64, [(0, 15)])
@@ -64,6 +65,7 @@ def test_a_complete_exchange_is_described_field_by_field() -> None:
             "arrivals": [[0, 0.02], [2, 1.5]],
         },
         "redactions": [{"where": "request.query.key", "placeholder": "[x]"}],
+        "key": "laptop",
     }
 
 

@@ -103,6 +103,26 @@ def test_a_response_that_does_not_switch_loses_its_upgrade_line() -> None:
     )
 
 
+def test_the_recorders_own_key_is_removed_from_requests_alone() -> None:
+    up, down = request(b"X-Recorder-KEY: k\r\nA: 1\r\n"), response(b"X-Recorder-Key: k\r\nA: 1\r\n")
+    assert (up.raw, up.removed) == (b"POST /x HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n", [(b"X-Recorder-KEY", b"k")])
+    assert (down.raw, down.removed) == (b"HTTP/1.1 200 OK\r\nX-Recorder-Key: k\r\nA: 1\r\n\r\n", [])
+
+
+def test_fields_at_given_places_are_removed_among_the_others_in_their_order() -> None:
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: 1\r\nTE: x\r\nauthorization: 2\r\nB: 3\r\n\r\n"
+    rewritten = rewrite_request(parse_request_head(raw), b"/", None, without=frozenset([3]))
+    assert rewritten.raw == b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: 1\r\nB: 3\r\n\r\n"
+    assert rewritten.removed == [(b"TE", b"x"), (b"authorization", b"2")]
+
+
+def test_a_handshake_loses_the_fields_at_given_places_as_well() -> None:
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nx-api-key: 1\r\nUpgrade: websocket\r\n\r\n"
+    assert rewrite_request(parse_request_head(raw), b"/", None, without=frozenset([2])).raw == (
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+
+
 HOSTS = [
     (b"HTTP/1.1", b"A: 1\r\nHOST:   here:5601\t\r\nB: 2\r\n", b"up", b"A: 1\r\nHOST: up\r\nB: 2\r\n"),
     (b"HTTP/1.1", b"host:\r\nX-Host: me\r\n", b"up:1", b"host: up:1\r\nX-Host: me\r\n"),
