@@ -4,9 +4,11 @@ python -m tests.e2e.service recorder '{"port": 0, ...}'      prints its port onc
 """
 
 import asyncio
+import os
 import resource
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,23 +25,39 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """`file_bytes_max`: no file of the process can grow beyond it (RLIMIT_FSIZE), until `lift_limit`."""
+    """`file_bytes_max`: no file of the process can grow beyond it (RLIMIT_FSIZE), until `lift_limit`.
+    `environment`: variables beside those of this process.
+    """
 
-    def __init__(self, settings: RecorderSettings | IngestSettings, file_bytes_max: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: RecorderSettings | IngestSettings,
+        file_bytes_max: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._settings = settings
         self._file_bytes_max = file_bytes_max
+        self._environment = {**os.environ, **environment} if environment else None
         self._process: asyncio.subprocess.Process | None = None
         self.port = 0
 
-    async def __aenter__(self) -> Self:
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
         role = "recorder" if isinstance(self._settings, RecorderSettings) else "ingest"
         text = msgspec.json.encode(self._settings, enc_hook=str).decode()
         limit = [] if self._file_bytes_max is None else [str(self._file_bytes_max)]
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.e2e.service", role, text, *limit, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+            sys.executable, "-m", "tests.e2e.service", role, text, *limit, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=self._environment
         )
         assert self._process.stdout is not None
         self.port = int(await self._process.stdout.readline())
+
+    async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(
