@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint types check bench lock clean
+.PHONY: run test lint types check bench soak lock clean
 
 run: $(VENV)/installed
 	@$(BIN)/python cli.py up
@@ -23,6 +23,9 @@ check: lint types test
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python -m bench
+
+soak: $(VENV)/installed-dev
+	$(BIN)/python -m tests.faults.soak
 
 $(VENV)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

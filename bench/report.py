@@ -3,6 +3,7 @@
 Called by `__main__`. Each figure is the median of the rounds, with the range behind it.
 """
 
+from bench import soak_report
 from bench.plan import CONNECTIONS, Plan
 from bench.recordings import ERROR_PREFIX
 from bench.results import Results
@@ -51,6 +52,8 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
     for section in (_json_table, _sse_table, _body_table, _start_line, _checks_table):
         if lines := section(results):
             parts += [*lines, ""]
+    if lines := soak_report.section():
+        parts += [*lines, ""]
     parts += [_METHOD]
     rounds = f"{plan.rounds} rounds; JSON {plan.json_s:g} s, SSE {plan.sse_s:g} s, bodies of {plan.body_bytes:,} bytes"
     for title, lines in {"Run": [rounds], **about}.items():

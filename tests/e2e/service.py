@@ -51,7 +51,15 @@ class Service:
         text = msgspec.json.encode(self._settings, enc_hook=str).decode()
         limit = [] if self._file_bytes_max is None else [str(self._file_bytes_max)]
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.e2e.service", role, text, *limit, cwd=ROOT, stdout=asyncio.subprocess.PIPE, env=self._environment
+            sys.executable,
+            "-m",
+            "tests.e2e.service",
+            role,
+            text,
+            *limit,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            env=self._environment,
         )
         assert self._process.stdout is not None
         self.port = int(await self._process.stdout.readline())

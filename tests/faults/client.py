@@ -81,6 +81,8 @@ class CountingClient:
         reader, writer = await line.streams()
         entry = self.entries[order.id] = Entry(time.monotonic())
         try:
+            if writer.transport.is_closing():  # uvloop answers a write to it with a RuntimeError
+                raise ConnectionResetError
             writer.write(order.request())
             await writer.drain()
             entry.outcome = await self._receive(reader, writer, order, entry)
@@ -109,7 +111,7 @@ class CountingClient:
                 return Outcome.REFUSED
             entry.received_bytes = len(received)
             self.bytes += len(block)
-            if not sent_tunnelled:
+            if not sent_tunnelled and not writer.transport.is_closing():
                 writer.write(order.tunnelled())
                 sent_tunnelled = True
         if order.kind == "websocket":

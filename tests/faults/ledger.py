@@ -64,7 +64,8 @@ class Sums:
     complete: int = 0
     incomplete: Counter[str] = field(default_factory=Counter)  # by the error's name
     dropped: int = 0  # counted in gap records
-    never_arrived: int = 0  # broken before the recorder had taken anything of it in
+    lost_with_kill: int = 0  # without a record, though the upstream saw them: in the moment before a kill, `batched`
+    never_arrived: int = 0  # without a record, and the upstream never saw them
     bytes: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -90,7 +91,7 @@ class Record:
         return head + end + body
 
 
-def add_up(client: CountingClient, upstream: CountingUpstream, log_dir: Path, allowed: Allowed = Allowed()) -> Sums:  # noqa: B008 frozen
+def add_up(client: CountingClient, upstream: CountingUpstream, log_dir: Path, allowed: Allowed = Allowed()) -> Sums:
     """The sums of a run; fails with everything that does not agree."""
     sums = Sums()
     records = _records(log_dir, sums)
@@ -128,10 +129,12 @@ def _count_missing(name: str, entry: Entry, upstream: CountingUpstream, allowed:
         sums.dropped += 1
     elif not allowed.may_be_missing(entry):
         sums.problems.append(f"{name}: {entry.outcome.name.lower()}, and there is no record")
-    elif allowed.window_s == 0 and name in upstream.seen:
-        sums.problems.append(f"{name}: the upstream saw it, and there is no record")
-    else:
+    elif name not in upstream.seen:
         sums.never_arrived += 1
+    elif allowed.window_s:
+        sums.lost_with_kill += 1
+    else:
+        sums.problems.append(f"{name}: the upstream saw it, and there is no record")
 
 
 def _judge(

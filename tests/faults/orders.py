@@ -1,7 +1,7 @@
 """What a fault test asks for, and what must come back: every byte follows from an order's own fields.
 
-So neither the client nor the upstream nor the ledger keeps any bytes, and a seed tells a whole run. An order's id stands
-in the request's path; by it each exchange is counted.
+So neither the client nor the upstream nor the ledger keeps any bytes, and a seed tells a whole run. An order's id
+stands in the request's path; by it each exchange is counted.
 
     kind       the request                         the response
     json       POST of up to 2 KB                  Content-Length, up to 4 KB

@@ -5,9 +5,9 @@ connections: a client that asks for a port where nobody listens at the moment mu
 """
 
 import asyncio
-import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -24,7 +24,9 @@ from tests.faults.upstream import CountingUpstream
 from traffic.capture.names import is_uuid
 
 SEED_VARIABLE = "RECORDER_FAULT_SEED"
-LOST_WINDOW_S = 1.0  # how old the youngest thing may be that a killed `batched` recorder loses: 5 ms, and a busy machine
+LOST_WINDOW_S = (
+    1.0  # how old the youngest thing may be that a killed `batched` recorder loses: 5 ms, and a busy machine
+)
 DRAINED_S = 30.0
 _PORTS = range(20_000, 32_000)
 
@@ -64,7 +66,9 @@ class Stage:
         self._capture |= capture or {}
         self._settings |= settings
 
-    async def start_recorder(self, file_bytes_max: int | None = None, environment: dict[str, str] | None = None) -> None:
+    async def start_recorder(
+        self, file_bytes_max: int | None = None, environment: dict[str, str] | None = None
+    ) -> None:
         capture = Capture(server_url=f"http://127.0.0.1:{self.ingest_port}", journal_dir=self.journal_dir)
         route = Route("lm", "/lm/", f"http://127.0.0.1:{self.upstream.port}/", timeouts=Timeouts(10, 60))
         settings = RecorderSettings(
@@ -105,6 +109,12 @@ class Stage:
         self._number += 1
         return Order(kind, self.seed, self._number, pieces, pause_ms)
 
+    def mixed(self, count: int) -> Iterator[Order]:
+        """Orders of all kinds, of which half are streams."""
+        for _ in range(count):
+            kind = self.random.choice(("json", "sse", "sse", "body", "websocket"))
+            yield self.order(kind, pieces=self.random.randint(1, 30), pause_ms=self.random.randint(1, 40))
+
     async def send_all(self, *orders: Order) -> None:
         await self.client.send_all(self.recorder_port, orders)
 
@@ -134,7 +144,7 @@ class Stage:
         return add_up(self.client, self.upstream, self.log_dir, Allowed(**allowed))
 
     def _journals(self) -> list[str]:
-        return [name for name in os.listdir(self.journal_dir) if is_uuid(name)]
+        return [path.name for path in self.journal_dir.iterdir() if is_uuid(path.name)]
 
 
 def _free_ports() -> tuple[int, int]:

@@ -70,6 +70,8 @@ class CountingUpstream:
         for place, piece in enumerate(order.response()):
             if place and order.pause_ms:
                 await asyncio.sleep(order.pause_ms / 1000)
+            if writer.transport.is_closing():  # uvloop answers a write to it with a RuntimeError
+                return False
             writer.write(piece)
             await writer.drain()
             if order.kind == "websocket" and not place:
