@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": "commands.demo:demo_command",
     "show": "commands.show:show_command",
     "replay": "commands.replay:replay_command",
+    "verify": "commands.verify:verify_command",
     "check": "commands.check:check_command",
     "init": "commands.init:init_command",
     "proxy": "commands.services:proxy_command",

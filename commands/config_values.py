@@ -17,6 +17,8 @@ _UNITS = {"": 1, "B": 1}
 _UNITS |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGT", 1)}
 _UNITS |= {f"{letter}iB": 1024**power for power, letter in enumerate("KMGT", 1)}
 
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
 
 def parse_bytes(value: object) -> object:
     """`2GiB`, `500MB`, `4096` as a number of bytes."""
@@ -24,6 +26,14 @@ def parse_bytes(value: object) -> object:
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"expected a size such as 2GiB, 500MB or a number of bytes{got(value)}")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def parse_duration(value: object) -> float:
+    """`90s`, `45m`, `12h`, `30d` in seconds."""
+    match = re.fullmatch(r"([0-9]{1,9}) ?([smhd])", str(value))
+    if match is None:
+        raise ValueError(f"expected a duration such as 30d, 12h, 45m or 90s{got(value)}")
+    return int(match[1]) * _SECONDS[match[2]]
 
 
 def parse_port_range(value: object) -> range:

@@ -60,8 +60,16 @@ def _entries(log_dir: Path, since_day: str, listing: Listing) -> "Iterator[tuple
             elif not entry.is_dir(follow_symlinks=False):
                 listing.strangers.append((entry.name, "a day's folder is expected there"))
             elif entry.name >= since_day:
-                with os.scandir(entry) as inner:
-                    yield from ((f"{entry.name}{os.sep}", each) for each in inner)
+                yield from _day_entries(entry, listing)
+
+
+def _day_entries(day: "os.DirEntry[str]", listing: Listing) -> "Iterator[tuple[str, os.DirEntry[str]]]":
+    try:
+        with os.scandir(day) as entries:
+            yield from ((f"{day.name}{os.sep}", each) for each in entries)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):  # it was empty, and has gone
+            listing.strangers.append((day.name, why(error)))
 
 
 def _stem(name: str) -> str | None:
