@@ -15,6 +15,7 @@ from ingest_server.app import App, is_local
 from ingest_server.door import Door
 from ingest_server.live import Feed
 from ingest_server.lock import FolderLock
+from ingest_server.server_tls import ServerTls, server_context
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
 from ingest_server.writer import Writer
@@ -33,6 +34,7 @@ class IngestServer:
         self._writer: Writer | None = None
         self._runner: web.AppRunner | None = None
         self._feed: Feed | None = None
+        self._tls: ServerTls | None = None
 
     @property
     def port(self) -> int:
@@ -42,6 +44,8 @@ class IngestServer:
     async def start(self) -> None:
         """Raises OSError: the port is in use, or `log_dir` is (FolderInUseError) or cannot be written."""
         settings = self._settings
+        if settings.tls is not None:
+            self._tls = ServerTls(server_context(settings.tls))
         self._sockets = _listen(settings.host, settings.port)
         try:
             self._lock = FolderLock(settings.log_dir)
@@ -66,7 +70,8 @@ class IngestServer:
         )
         await self._runner.setup()
         for each in self._sockets:
-            await web.SockSite(self._runner, each, backlog=BACKLOG).start()
+            context = self._tls.listening if self._tls is not None else None
+            await web.SockSite(self._runner, each, ssl_context=context, backlog=BACKLOG).start()
 
     async def stop(self) -> None:
         """Answer what is being answered, bring everything into the files, let the folder go."""
