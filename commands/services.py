@@ -52,7 +52,7 @@ def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
 
     It forwards requests and sends recordings to the ingest server that logging.server_url names.
     """
-    configuration = load_or_exit(config_path, ("server",), quiet=exit_with_parent)
+    configuration = load_or_exit(config_path, quiet=exit_with_parent)
     from recorder.server import Recorder  # noqa: PLC0415 not needed to report a wrong configuration
 
     settings = configuration.recorder
@@ -73,7 +73,7 @@ def ingest_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
 
     It takes recordings from recorders and stores them as files.
     """
-    configuration = load_or_exit(config_path, ("ingest",), quiet=exit_with_parent)
+    configuration = load_or_exit(config_path, quiet=exit_with_parent)
     from ingest_server.server import IngestServer  # noqa: PLC0415 imports aiohttp, which `proxy` does without
 
     settings = configuration.ingest

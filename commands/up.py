@@ -24,7 +24,7 @@ def up_command(context: click.Context, config_path: Path | None) -> None:
     Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
     one stops at once.
     """
-    configuration = load_or_exit(config_path, ("server", "ingest"))
+    configuration = load_or_exit(config_path)
     ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
     supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)
     raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy)))

@@ -4,20 +4,21 @@ docs/format.md describes the link and the door. Errors are one line of plain tex
 handed to the writer in pieces, so that a large body holds up nobody else's. Built by the server.
 """
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import ClientError, StreamReader, web
 
 from ingest_server import metrics
 from ingest_server.door import Caller, Door, DoorError, HalfTakenError, Incoming, SideName
-from ingest_server.live import Feed
-from ingest_server.store import OffsetMismatchError, Store
+from ingest_server.guard import LINK, OPEN, Guard, add_headers
+from ingest_server.guard import plain_text as _text
+from ingest_server.live import Feed, TooManyListenersError
+from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.writer import PIECE_BYTES_MAX, Writer
 from traffic.capture import names
 from traffic.capture.frames import FrameError
@@ -32,32 +33,35 @@ _offset = re.compile(rf"[0-9]{{1,{OFFSET_DIGITS_MAX}}}").fullmatch
 _encode = msgspec.json.Encoder().encode
 
 
+class SlowBodyError(Exception):
+    """Its sender sends nothing more, and stays."""
+
+    def __init__(self, idle_s: float) -> None:
+        super().__init__(f"nothing of the body came for {idle_s:g} s (ingest.limits.idle_s)")
+
+
 class App:
-    def __init__(self, store: Store, door: Door, writer: Writer, feed: Feed, *, only_local: bool) -> None:
+    def __init__(self, store: Store, door: Door, writer: Writer, feed: Feed, idle_s: float) -> None:
         self._store = store
         self._door = door
         self._writer = writer
         self._feed = feed
         self._metrics = metrics.Metrics(store.tally)
-        self._only_local = only_local
+        self._idle_s = idle_s  # between two reads of a body
 
-    def build(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard])
-        app.router.add_put("/v1/journals/{journal}/{offset}", self._put_journal)
+    def build(self, guard: Guard) -> web.Application:
+        app = web.Application(middlewares=[guard.check, self._explain])
+        app.on_response_prepare.append(add_headers)
+        app.router.add_put("/v1/journals/{journal}/{offset}", self._put_journal, name=LINK)
         app.router.add_get("/v1/live", self._live, allow_head=False)
-        app.router.add_get("/health", self._health)
+        app.router.add_get("/health", self._health, name=OPEN)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_put("/{id}/{side:request|response}", self._put_half)
         return app
 
     @web.middleware
-    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
-        """Refuses what a web page of another origin sends, and turns errors into plain text."""
-        if not self._is_own_host(request.host):
-            return _text(403, f"the host {request.host!r} is not this server: ask for localhost or its address")
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
-            return _text(403, f"requests from pages of {origin} are refused")
+    async def _explain(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Turns errors into plain text."""
         try:
             return await handler(request)
         except web.HTTPNotFound:
@@ -65,16 +69,13 @@ class App:
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             return _text(405, f"{request.method} is not possible here, but {allowed}", {"Allow": allowed})
+        except SlowBodyError as error:
+            return _text(408, str(error))
+        except (TooManyJournalsError, TooManyListenersError) as error:
+            return _text(503, str(error), {"Retry-After": str(RETRY_AFTER_S)})
         except OSError as error:
             problem = f"the recording cannot be written: {error.strerror or error}"
             return _text(503, problem, {"Retry-After": str(RETRY_AFTER_S)})
-
-    def _is_own_host(self, host: str) -> bool:
-        """DNS rebinding: a server that listens on this machine only is asked for by a local name."""
-        if not self._only_local:
-            return True
-        name = urlsplit(f"//{host}").hostname or ""
-        return is_local(name)
 
     async def _put_journal(self, request: web.Request) -> web.Response:
         name, offset = request.match_info["journal"], request.match_info["offset"]
@@ -95,7 +96,7 @@ class App:
     async def _apply(self, content: StreamReader, name: str, at: int, oldest: int | None) -> web.Response:
         rest: list[bytes] = []  # of a frame that lies across pieces
         taken_bytes = 0
-        async for piece in _pieces(content):
+        async for piece in self._pieces(content):
             taken_bytes += sum(map(len, piece))
             if taken_bytes > BODY_BYTES_MAX:
                 return _text(413, f"a body has at most {BODY_BYTES_MAX} bytes")
@@ -123,8 +124,8 @@ class App:
         try:
             while True:
                 try:
-                    data = await content.readany()
-                except (ClientError, ConnectionError, web.RequestPayloadError):
+                    data = await self._read(content)
+                except (ClientError, ConnectionError, web.RequestPayloadError, SlowBodyError):
                     data, whole = b"", False
                 if not data:
                     break
@@ -136,7 +137,30 @@ class App:
         except BaseException:
             await self._writer.run(partial(self._door.drop, incoming))
             raise
+        if not whole:
+            return _text(408, f"the {incoming.name} stopped coming before its end; what came of it is kept")
         return _text(201, "stored")
+
+    async def _read(self, content: StreamReader) -> bytes:
+        try:
+            async with asyncio.timeout(self._idle_s):
+                return await content.readany()
+        except TimeoutError:
+            raise SlowBodyError(self._idle_s) from None
+
+    async def _pieces(self, content: StreamReader) -> AsyncIterator[list[bytes]]:
+        """The body in pieces of about PIECE_BYTES_MAX, as lists of what was read; at least one, which may be empty."""
+        piece: list[bytes] = []
+        size = 0
+        is_first = True
+        while data := await self._read(content):
+            piece.append(data)
+            size += len(data)
+            if size >= PIECE_BYTES_MAX:
+                yield piece
+                piece, size, is_first = [], 0, False
+        if piece or is_first:
+            yield piece
 
     async def _health(self, _request: web.Request) -> web.Response:
         tally = self._store.tally
@@ -156,7 +180,7 @@ class App:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         listener = self._feed.join()
         try:
             await response.prepare(request)
@@ -170,30 +194,6 @@ class App:
         return response
 
 
-def is_local(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-async def _pieces(content: StreamReader) -> AsyncIterator[list[bytes]]:
-    """The body in pieces of about PIECE_BYTES_MAX, as lists of what was read; at least one, which may be empty."""
-    piece: list[bytes] = []
-    size = 0
-    is_first = True
-    while data := await content.readany():
-        piece.append(data)
-        size += len(data)
-        if size >= PIECE_BYTES_MAX:
-            yield piece
-            piece, size, is_first = [], 0, False
-    if piece or is_first:
-        yield piece
-
-
 def _behind(blocks: list[bytes], consumed: int) -> list[bytes]:
     for place, block in enumerate(blocks):
         if consumed < len(block):
@@ -204,7 +204,3 @@ def _behind(blocks: list[bytes], consumed: int) -> list[bytes]:
 
 def _json(status: int, fields: dict[str, object]) -> web.Response:
     return web.Response(status=status, body=_encode(fields), content_type="application/json")
-
-
-def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)

@@ -31,8 +31,9 @@ _CLOSED = {
 
 
 class Journal:
-    def __init__(self, name: str, where: files.Files, tally: Tally, turn: Turn) -> None:
+    def __init__(self, name: str, where: files.Files, tally: Tally, turn: Turn, exchanges_max: int) -> None:
         self.name = name
+        self._exchanges_max = exchanges_max
         self._files = where
         self._tally = tally
         self._turn = turn
@@ -65,6 +66,11 @@ class Journal:
         self.next = oldest
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether the disk knows all that this object does."""
+        return self.stored == self.next and not (self.exchanges or self._unknown or self._gaps)
+
+    @property
     def dirty_since_s(self) -> float:
         """Since when bytes wait for a flush, in the time that `take` is told; infinite: none do."""
         return next(iter(self._dirty.values())).dirty_since_s if self._dirty else math.inf
@@ -88,7 +94,7 @@ class Journal:
         if kind in (Kind.RESPONSE, Kind.REQUEST):
             exchange = self.exchanges.get(number)
             if exchange is None:
-                self._unknown[number] = self._unknown.get(number, 0) + len(payload)
+                self._count_unknown(number, len(payload), position)
                 return
             side = exchange.response if kind == Kind.RESPONSE else exchange.request
             side.take(offset, at_us, payload)
@@ -97,7 +103,7 @@ class Journal:
             if side.end - side.saved > SIDE_BYTES_MAX:
                 self._large[number] = exchange
         elif kind == Kind.STARTED:
-            self._start(number, payload)
+            self._start(number, payload, position)
         elif kind == Kind.FINISHED:
             self._finish(number, events.decode_finished(payload), position)
         elif kind == Kind.GAP:
@@ -105,12 +111,15 @@ class Journal:
         elif kind == Kind.CLOSED:
             self._close(str(payload, "utf-8"), position)
 
-    def _start(self, number: int, payload: memoryview) -> None:
+    def _start(self, number: int, payload: memoryview, position: int) -> None:
         started = events.decode_started(payload)
         if not names.is_uuid(started.id) or started.started_ns < 0:
             raise FrameError(self.next, f"exchange {number} has no valid id or start")
         if number in self.exchanges:
             return  # applied again after a crash: the sidecar knows it
+        if len(self.exchanges) >= self._exchanges_max:
+            self._count_unknown(number, 0, position)
+            return
         exchange = Exchange(number, started)
         self.exchanges[number] = exchange
         self._mark_dirty(exchange)
@@ -151,13 +160,20 @@ class Journal:
         for exchange in list(self.exchanges.values()):
             exchange.error = error
             self._end(exchange, position)
-        if self._unknown:
-            lost = events.Gap(
-                min(self._unknown), max(self._unknown), len(self._unknown), sum(self._unknown.values()), "start_lost"
-            )
-            self._unknown = {}
-            self._gap(position, lost)
+        self._tell_unknown(position)
         self.closed = True
+
+    def _count_unknown(self, number: int, size: int, position: int) -> None:
+        """Bytes of an exchange that has no place: its start was lost, or too many are open."""
+        if len(self._unknown) >= self._exchanges_max and number not in self._unknown:
+            self._tell_unknown(position)
+        self._unknown[number] = self._unknown.get(number, 0) + size
+
+    def _tell_unknown(self, position: int) -> None:
+        if self._unknown:
+            unknown, self._unknown = self._unknown, {}
+            lost = events.Gap(min(unknown), max(unknown), len(unknown), sum(unknown.values()), "start_lost")
+            self._gap(position, lost)
 
     def settle(self) -> None:
         """Write the files of the exchanges that have ended, and what open ones hold where it is much."""

@@ -16,6 +16,10 @@ HEARTBEAT_S = 15.0
 _encode = msgspec.json.Encoder().encode
 
 
+class TooManyListenersError(Exception):
+    pass
+
+
 class Listener:
     def __init__(self) -> None:
         self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING_MAX)
@@ -44,12 +48,18 @@ class Listener:
 
 
 class Feed:
-    def __init__(self, on_watched: Callable[[bool], None]) -> None:
+    def __init__(self, on_watched: Callable[[bool], None], listeners_max: int) -> None:
         """`on_watched` is told whether anyone listens."""
         self._on_watched = on_watched
+        self._listeners_max = listeners_max
         self._listeners: set[Listener] = set()
 
     def join(self) -> Listener:
+        """Raises TooManyListenersError."""
+        if len(self._listeners) >= self._listeners_max:
+            raise TooManyListenersError(
+                f"the live feed has {self._listeners_max} listeners, as many as it takes (ingest.limits.listeners)"
+            )
         listener = Listener()
         self._listeners.add(listener)
         self._on_watched(True)

@@ -4,6 +4,7 @@ async with IngestServer(IngestSettings(port=0)) as server:
     print(server.port)
 """
 
+import asyncio
 import errno
 import socket
 from types import TracebackType
@@ -11,11 +12,12 @@ from typing import Self
 
 from aiohttp import web
 
-from ingest_server.app import App, is_local
+from ingest_server.app import App
+from ingest_server.connection import Connection, Crowd
 from ingest_server.door import Door
+from ingest_server.guard import Guard
 from ingest_server.live import Feed
 from ingest_server.lock import FolderLock
-from ingest_server.server_tls import ServerTls, server_context
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
 from ingest_server.writer import Writer
@@ -23,7 +25,6 @@ from traffic.capture.redact import Redactor, load_redaction_key
 
 BACKLOG = 1024
 SHUTDOWN_S = 2.0  # for requests that are being answered
-READ_BYTES = 256 * 1024
 
 
 class IngestServer:
@@ -34,7 +35,7 @@ class IngestServer:
         self._writer: Writer | None = None
         self._runner: web.AppRunner | None = None
         self._feed: Feed | None = None
-        self._tls: ServerTls | None = None
+        self._listeners: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
@@ -44,9 +45,7 @@ class IngestServer:
     async def start(self) -> None:
         """Raises OSError: the port is in use, or `log_dir` is (FolderInUseError) or cannot be written."""
         settings = self._settings
-        if settings.tls is not None:
-            self._tls = ServerTls(server_context(settings.tls))
-        self._sockets = _listen(settings.host, settings.port)
+        self._sockets = _bind(settings.host, settings.port)
         try:
             self._lock = FolderLock(settings.log_dir)
             store = Store(settings)
@@ -59,24 +58,34 @@ class IngestServer:
         def watch(is_watched: bool) -> None:
             tally.watched = is_watched
 
-        self._feed = Feed(watch)
+        self._feed = Feed(watch, settings.limits.listeners)
         self._writer = Writer(store, self._feed.publish)
         self._writer.start()
-        app = App(
-            store, Door(store.files, tally, redactor), self._writer, self._feed, only_local=is_local(settings.host)
-        )
-        self._runner = web.AppRunner(
-            app.build(), access_log=None, shutdown_timeout=SHUTDOWN_S, read_bufsize=READ_BYTES, handle_signals=False
-        )
+        app = App(store, Door(store.files, tally, redactor), self._writer, self._feed, settings.limits.idle_s)
+        self._runner = web.AppRunner(app.build(Guard(settings)), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await self._runner.setup()
+        await self._listen()
+
+    async def _listen(self) -> None:
+        """With connections of our own kind, which aiohttp's sites do not offer."""
+        assert self._runner is not None
+        server, crowd = self._runner.server, Crowd(self._settings.limits)
+        assert server is not None
+
+        def connect() -> Connection:
+            return Connection(server, crowd)
+
+        loop = asyncio.get_running_loop()
         for each in self._sockets:
-            context = self._tls.listening if self._tls is not None else None
-            await web.SockSite(self._runner, each, ssl_context=context, backlog=BACKLOG).start()
+            self._listeners.append(await loop.create_server(connect, sock=each, backlog=BACKLOG))
 
     async def stop(self) -> None:
         """Answer what is being answered, bring everything into the files, let the folder go."""
         if self._feed is not None:
             self._feed.end()
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -103,7 +112,7 @@ class IngestServer:
         await self.stop()
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def _bind(host: str, port: int) -> list[socket.socket]:
     """One socket, or for `localhost` one for each of its addresses that this machine has, all on one port."""
     if host != "localhost":
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

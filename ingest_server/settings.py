@@ -8,11 +8,14 @@ from traffic.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of the listener's TLS."""
+class IngestLimits:
+    """Bounds of what those who may reach the server can make grow."""
 
-    cert: Path  # the certificate, and behind it those that lead to its authority
-    key: Path  # not encrypted
+    connections: int = 1_000  # a recorder uses one, a listener of the live feed one
+    idle_s: float = 30.0  # for a head, from its connection's start or the last answer; and between two reads of a body
+    listeners: int = 100  # of the live feed
+    journals: int = 1_000  # in memory; one at rest makes room for another
+    open_exchanges: int = 50_000  # of one journal; above a recorder's limits.connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +30,4 @@ class IngestSettings:
     link_keys: tuple[Key, ...] = ()  # of recorders: who may send journals
     allowed_hosts: tuple[str, ...] = ()  # names beside `host` and loopback's by which it may be called
     insecure_public_bind: bool = False  # listen on more than loopback without keys
-    tls: TlsFiles | None = None  # None: plain HTTP
+    limits: IngestLimits = IngestLimits()

@@ -36,6 +36,10 @@ class OffsetMismatchError(Exception):
         self.stored = journal.stored
 
 
+class TooManyJournalsError(Exception):
+    """As many journals are in memory as may be, and none of them is at rest."""
+
+
 class Applied(NamedTuple):
     """How far a journal was taken by one call; `journal.stored` goes on moving."""
 
@@ -48,7 +52,8 @@ class Store:
         self.tally = tally or Tally()
         self.files = Files(settings.log_dir, daily=settings.layout == "daily")
         self._turn = Turn()
-        self._journals: dict[str, Journal] = {}
+        self._limits = settings.limits
+        self._journals: dict[str, Journal] = {}  # the one opened longest ago first
         self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
         self._taken_bytes = 0
         self._behind_since_s = math.inf  # since when something taken is not stored
@@ -78,8 +83,8 @@ class Store:
     def apply(self, name: str, offset: int, blocks: list[bytes], oldest: int | None = None) -> Applied:
         """Take bytes of a journal that begin at `offset`; `oldest`: the first offset that the recorder still has.
 
-        Raises OffsetMismatchError, or FrameError where the bytes are no frames. The journal's `stored`
-        moves with settle().
+        Raises OffsetMismatchError, TooManyJournalsError, or FrameError where the bytes are no frames. The journal's
+        `stored` moves with settle().
         """
         journal = self._journals.get(name) or self._open(name)
         if offset > journal.next and offset == oldest:
@@ -115,7 +120,19 @@ class Store:
         return max(0.0, since_s + FLUSH_S - time.monotonic()) if since_s < math.inf else None
 
     def _open(self, name: str) -> Journal:
-        journal = Journal(name, self.files, self.tally, self._turn)
+        if len(self._journals) >= self._limits.journals:
+            self._make_room()
+        journal = Journal(name, self.files, self.tally, self._turn, self._limits.open_exchanges)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal
+
+    def _make_room(self) -> None:
+        """Forget a journal of which the disk knows everything: a PUT to it opens it again."""
+        for name, journal in self._journals.items():
+            if journal.is_at_rest:
+                del self._journals[name]
+                return
+        raise TooManyJournalsError(
+            f"{len(self._journals)} journals are open, as many as may be (ingest.limits.journals)"
+        )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ingest_server.door import DoorError, HalfTakenError
-from ingest_server.store import OffsetMismatchError, Store
+from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.tally import Event
 from traffic.capture.frames import FrameError
 
@@ -89,7 +89,7 @@ class Writer:
     def _try(self, work: _Work, future: "asyncio.Future[object]") -> _Reply:
         try:
             return future, work(), None
-        except (OffsetMismatchError, FrameError, DoorError, HalfTakenError) as error:
+        except (OffsetMismatchError, TooManyJournalsError, FrameError, DoorError, HalfTakenError) as error:
             return future, None, error
 
     def _note(self, error: Exception) -> None:

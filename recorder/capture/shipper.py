@@ -14,13 +14,12 @@ import http.client
 import json
 import logging
 import random
-import ssl
+import selectors
+import socket
 import threading
 import time
+from typing import BinaryIO
 from urllib.parse import urlsplit
-
-from recorder.relay.tls import link_context, tls_problem
-from recorder.settings import Capture
 
 from .journal import Journal
 
@@ -29,14 +28,16 @@ INTERVAL_S = 0.05  # between batches, so that small exchanges share one
 BACKOFF_S_MAX = 2.0
 REPLY_TIMEOUT_S = 30.0
 IDLE_WAIT_S = 1.0
+REPLY_BYTES_MAX = 64 * 1024
+SHOWN_CHARACTERS_MAX = 200  # of an answer that is not understood
 
 log = logging.getLogger(__name__)
 
 
 class Shipper:
-    def __init__(self, settings: Capture, live: Journal, left_behind: list[Journal]) -> None:
-        parts = urlsplit(settings.server_url)
-        self._settings = settings
+    def __init__(self, server_url: str, live: Journal, left_behind: list[Journal]) -> None:
+        parts = urlsplit(server_url)
+        self._server_url = server_url
         self._is_tls = parts.scheme == "https"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._is_tls else 80)
@@ -102,7 +103,7 @@ class Shipper:
                 if status in (200, 409):
                     offset, stored = self._take_reply(journal, reply)
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-                self._note_failure(self._in_words(error))
+                self._note_failure(f"{type(error).__name__}: {error}")
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
@@ -112,7 +113,7 @@ class Shipper:
                 refused_at, is_agreed = offset, False
                 continue
             if status not in (200, 409):
-                self._note_failure(f"it answered {status}: {reply.decode('utf-8', 'replace').strip()}")
+                self._note_failure(f"it answered {status}: {_shown(reply)}")
                 backoff_s = self._back_off(backoff_s)
                 continue
             self.failure, backoff_s, is_agreed = None, 0.05, True
@@ -134,28 +135,33 @@ class Shipper:
         return max(following, journal.oldest), stored
 
     def _put(self, journal: Journal, offset: int, available: int) -> tuple[int, bytes]:
-        connection = self._connection or self._connect()
-        self._connection = None  # it comes back when the exchange on it is whole
+        count = 0
+        file: BinaryIO | None = None
+        if available:
+            file, position, held = journal.open_at(offset)
+            count = min(available, held, BATCH_BYTES)
+        connection, self._connection = self._connection, None  # it comes back when the exchange on it is whole
+        if connection is not None and _is_readable(connection.sock):  # the server has ended it, unused for too long
+            connection.close()
+            connection = None
+        connection = connection or self._connect()
         try:
-            count = 0
-            file = None
-            if available:
-                file, position, held = journal.open_at(offset)
-                count = min(available, held, BATCH_BYTES)
             connection.putrequest("PUT", f"{self._base}/v1/journals/{journal.id}/{offset}", skip_accept_encoding=True)
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
             connection.putheader("X-Journal-Oldest", str(max(journal.oldest, self._oldest)))
             connection.endheaders()
             if file is not None:
-                with file:
-                    connection.sock.sendfile(file, position, count)
+                connection.sock.sendfile(file, position, count)
             response = connection.getresponse()
-            reply = response.read()
+            reply = response.read(REPLY_BYTES_MAX)
         except BaseException:
             connection.close()
             raise
-        if response.will_close:
+        finally:
+            if file is not None:
+                file.close()
+        if response.will_close or not response.isclosed():  # not at its end
             connection.close()
         else:
             self._connection = connection
@@ -163,23 +169,13 @@ class Shipper:
         return response.status, reply
 
     def _connect(self) -> http.client.HTTPConnection:
-        if not self._is_tls:
-            return http.client.HTTPConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S)
-        trust = link_context(self._settings.server_ca)  # read for each connection: it may have been renewed
-        return http.client.HTTPSConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S, context=trust)
-
-    def _in_words(self, error: Exception) -> str:
-        if isinstance(error, ssl.SSLError):
-            hint = "; capture.server_ca names its authority" if isinstance(error, ssl.SSLCertVerificationError) else ""
-            return f"no TLS with it: {tls_problem(error)}{hint}"
-        return f"{type(error).__name__}: {error}"
+        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
+        return kind(self._host, self._port, timeout=REPLY_TIMEOUT_S)
 
     def _note_failure(self, problem: str) -> None:
         if self.failure is None:
             log.warning(
-                "the ingest server at %s takes no recordings (%s); they wait in the journal",
-                self._settings.server_url,
-                problem,
+                "the ingest server at %s takes no recordings (%s); they wait in the journal", self._server_url, problem
             )
         self.failure = problem
 
@@ -189,3 +185,17 @@ class Shipper:
 
     def _is_late(self) -> bool:
         return self._stop_at is not None and time.monotonic() >= self._stop_at
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    """Whether something came that nobody asked for, such as the end."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def _shown(reply: bytes) -> str:
+    """What a message may quote: one line, the beginning."""
+    text = " ".join(reply.decode("utf-8", "replace").split())
+    text = "".join(character if character.isprintable() else "?" for character in text)
+    return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"

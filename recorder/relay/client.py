@@ -17,7 +17,6 @@ from .flow import Flow, Hold
 from .tunnel import Tunnel
 from .upstream import WRITE_BUFFER_BYTES
 
-_TLS_HANDSHAKE = 22  # the first byte of a TLS connection (RFC 8446 §5.1)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
@@ -80,8 +79,6 @@ class ClientConnection(asyncio.Protocol):
         self._advance(data)
         if was_between and self.reader.partial_head:
             self._since_s = time.monotonic()
-            if self.reader.partial_head[0] == _TLS_HANDSHAKE and self._context.settings.tls is None:
-                self._refuse("TLS, where plain HTTP is spoken: call http://, or set server.tls", 400, "bad_request")
         if self._has_enough:
             self.flow.hold(Hold.EARLY)
 
@@ -92,7 +89,7 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.client_ended()
         elif self._closes_at_s is not None or not self.reader.has_next:
             self._context.queue.forward(self.flow.transport.close)
-        return self.flow.transport.can_write_eof() and not self.flow.transport.is_closing()  # TLS ends both ways
+        return not self.flow.transport.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 how it was lost makes no difference
         self._is_lost = True
@@ -235,7 +232,7 @@ class ClientConnection(asyncio.Protocol):
 
 
 def _end_of_stream(transport: asyncio.WriteTransport) -> None:
-    if not transport.is_closing() and transport.can_write_eof():
+    if not transport.is_closing():
         transport.write_eof()
 
 

@@ -11,7 +11,6 @@ from recorder.capture import journal as journal_module
 from recorder.capture import shipper as shipper_module
 from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.shipper import Shipper
-from recorder.settings import Capture
 from traffic.capture.frames import FrameDecoder, Kind, encode_frame
 
 
@@ -26,11 +25,18 @@ class Store:
         self.answers: list[web.Response] = []  # to give in place of its own
         self._runner: web.AppRunner | None = None
         self.port = 0
+        self.keep_alive_s = 60.0
+
+    @property
+    def connections(self) -> int:
+        assert self._runner is not None
+        assert self._runner.server is not None
+        return len(self._runner.server.connections)
 
     async def start(self) -> None:
         app = web.Application(client_max_size=1 << 26)
         app.router.add_put("/base/v1/journals/{journal}/{offset}", self._put)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=self.keep_alive_s)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
         await site.start()
@@ -42,8 +48,8 @@ class Store:
             self._runner = None
 
     @property
-    def capture(self) -> Capture:
-        return Capture(server_url=f"http://127.0.0.1:{self.port}/base/")
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/base/"
 
     async def _put(self, request: web.Request) -> web.Response:
         name, offset = request.match_info["journal"], int(request.match_info["offset"])
@@ -119,7 +125,7 @@ async def test_a_journal_is_shipped_as_it_grows_and_deleted_when_it_is_closed(
     """The first question carries no body; acknowledged segments leave the disk; stop() drains."""
     journal = folder.new()
     fill(journal, 1, 2, 3)
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3])
     assert store.calls[0] == (journal.id, 0, 0, 0)
@@ -141,7 +147,7 @@ async def test_a_mismatch_is_resumed_where_the_server_stands(store: Store, folde
     fill(journal, 1, 2, 3)
     store.starts[journal.id] = 0
     store.journals[journal.id] = bytearray(b"".join(encode_frame(Kind.REQUEST, 1, 0, 0, [b"x" * 30])))
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3])
     assert [call[1] for call in store.calls] == [0, 63, 126]
@@ -153,7 +159,7 @@ async def test_a_mismatch_is_resumed_where_the_server_stands(store: Store, folde
 async def test_a_server_that_lost_its_store_gets_what_is_still_there(store: Store, folder: JournalFolder) -> None:
     """X-Journal-Oldest tells it that nothing before can come any more."""
     journal = folder.new()
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     fill(journal, 1, 2, 3, 4, 5)
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3, 4, 5])
@@ -172,7 +178,7 @@ async def test_a_server_that_goes_away_is_tried_until_it_is_back(
     store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = folder.new()
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     fill(journal, 1)
     await until(lambda: store.numbers(journal) == [1])
@@ -185,7 +191,7 @@ async def test_a_server_that_goes_away_is_tried_until_it_is_back(
     await until(lambda: shipper.failure is None)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1, "an outage is told once, however often it is tried"
-    assert warnings[0].startswith(f"the ingest server at {store.capture.server_url} takes no recordings (")
+    assert warnings[0].startswith(f"the ingest server at {store.url} takes no recordings (")
     assert warnings[0].endswith("); they wait in the journal")
     journal.close("shutdown")
     await stop(shipper)
@@ -209,12 +215,10 @@ async def test_an_answer_that_is_none_is_a_failure_and_tried_again(
     store.answers = [web.Response(status=status, text=text)]
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1])
-    expected = (
-        f"the ingest server at {store.capture.server_url} takes no recordings ({problem}); they wait in the journal"
-    )
+    expected = f"the ingest server at {store.url} takes no recordings ({problem}); they wait in the journal"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [expected]
     journal.close("shutdown")
     await stop(shipper)
@@ -233,7 +237,7 @@ async def test_journals_left_behind_come_first_and_say_that_the_recorder_crashed
     closed.close("shutdown")
     fill(live, 9)
     left = [Journal(folder.root / journal.id) for journal in (torn, empty, closed)]
-    shipper = Shipper(store.capture, live, left)
+    shipper = Shipper(store.url, live, left)
     assert shipper.left_behind_bytes > 0
     shipper.start()
     await until(lambda: store.numbers(live) == [9])
@@ -259,7 +263,7 @@ async def test_a_journal_that_lost_its_tail_is_closed_where_the_server_stands(
     store.journals[lost.id] = bytearray(b"".join(file.read_bytes() for file in sorted(path.glob("*.seg"))))
     (path / f"{126:020d}.seg").unlink()
     (path / f"{0:020d}.seg").write_bytes((path / f"{0:020d}.seg").read_bytes()[:70])
-    shipper = Shipper(store.capture, live, [Journal(path)])
+    shipper = Shipper(store.url, live, [Journal(path)])
     shipper.start()
     await until(lambda: not path.exists())
     assert store.numbers(lost) == [1, 2, 3, 0]
@@ -273,7 +277,7 @@ async def test_stop_gives_up_on_a_server_that_does_not_answer(store: Store, fold
     await store.stop()
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     await until(lambda: shipper.failure is not None)
     journal.close("shutdown")
@@ -287,7 +291,7 @@ async def test_stop_returns_once_an_open_journal_is_shipped(store: Store, folder
     """It stays open where its last frames could not be written: the next start will close it."""
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.capture, journal, [])
+    shipper = Shipper(store.url, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1])
     began = asyncio.get_running_loop().time()
@@ -295,3 +299,45 @@ async def test_stop_returns_once_an_open_journal_is_shipped(store: Store, folder
     assert asyncio.get_running_loop().time() - began < 5
     assert (folder.root / journal.id).exists()
     journal.close("recorder_crash")
+
+
+async def test_a_connection_that_the_server_has_closed_unused_is_replaced_without_a_word(
+    store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.keep_alive_s = 0.05
+    await store.stop()
+    await store.start()
+    journal = folder.new()
+    shipper = Shipper(store.url, journal, [])
+    shipper.start()
+    for number in (1, 2):
+        fill(journal, number)
+        await until(lambda number=number: store.numbers(journal) == list(range(1, number + 1)))  # type: ignore[misc]
+        await until(lambda: store.connections == 0)
+    assert (shipper.failure, caplog.messages) == (None, [])
+    await asyncio.to_thread(shipper.stop, 5)
+    journal.close("shutdown")
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b"line one\r\n\x1b[31mline two\n", "line one ?[31mline two"),
+        (b"x" * 500, "x" * 200 + "…"),
+        (b"y" * 1_000_000, "y" * 200 + "…"),
+    ],
+)
+async def test_of_an_answer_that_is_not_understood_the_beginning_is_told(
+    store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture, body: bytes, shown: str
+) -> None:
+    store.answers = [web.Response(status=500, body=body)]
+    journal = folder.new()
+    fill(journal, 1)
+    shipper = Shipper(store.url, journal, [])
+    shipper.start()
+    await until(lambda: store.numbers(journal) == [1])
+    journal.close("shutdown")
+    await asyncio.to_thread(shipper.stop, 5)
+    assert caplog.messages == [
+        f"the ingest server at {store.url} takes no recordings (it answered 500: {shown}); they wait in the journal"
+    ]
