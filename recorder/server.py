@@ -16,6 +16,7 @@ from typing import Self
 
 from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.queue import FrameQueue
+from recorder.capture.report import Reporter
 from recorder.capture.shipper import Shipper
 from recorder.capture.tap import Ledger, Tap
 from recorder.console import ConsoleWriter, StoppedLine, size
@@ -27,6 +28,8 @@ from recorder.relay.pool import Pool
 from recorder.routing.routes import build_table
 from recorder.settings import RecorderSettings
 from recorder.tasks import TaskOwner
+from traffic.capture.events import Gap, encode
+from traffic.capture.frames import Kind, encode_frame
 from traffic.capture.redact import Redactor, load_redaction_key
 
 SWEEP_INTERVAL_S = 0.5
@@ -122,17 +125,20 @@ class Recorder:
             planner=Planner(settings, table, redactor, f"{host}:{settings.port}".encode()),
         )
         pages.context = self._context
+        reporter = Reporter(settings.port, self._journal, self._context.tap.ledger, queue, self._shipper)
+        self._shipper.status = reporter.status
         self._shipper.start()
 
     async def _stop_capture(self) -> None:
         context, loop = self._context, asyncio.get_running_loop()
         context.tap.end()
-        lost_frames = await context.queue.stop(DRAIN_S)
-        if lost_frames:
-            log.error("%d frames could not be written to the journal: %s", lost_frames, context.queue.failure)
-        else:
+        unwritten = await context.queue.stop(DRAIN_S)
+        gaps = context.tap.give_up(unwritten)
+        if unwritten:
+            log.error("%d frames could not be written to the journal: %s", len(unwritten), context.queue.failure)
+        if not context.queue.is_stuck:
             try:
-                await loop.run_in_executor(None, self._journal.close, "shutdown")
+                await loop.run_in_executor(None, self._close_journal, gaps)
             except OSError as error:
                 log.error("the journal's end could not be written, the next start does it: %s", error)
         await loop.run_in_executor(None, self._shipper.stop, DRAIN_S)
@@ -142,6 +148,11 @@ class Recorder:
         ledger = context.tap.ledger
         context.console.stop(StoppedLine(time.time(), ledger.recorded, ledger.recorded_bytes, ledger.lost))
         self._folder.close()
+
+    def _close_journal(self, gaps: list[Gap]) -> None:
+        for gap in gaps:
+            self._journal.append(encode_frame(Kind.GAP, 0, 0, 0, [encode(gap)]))
+        self._journal.close("shutdown")
 
     def _check_deadlines(self) -> None:
         now_s = time.monotonic()

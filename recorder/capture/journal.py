@@ -12,7 +12,9 @@ import contextlib
 import errno
 import os
 import threading
+import time
 import uuid
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,8 @@ from traffic.capture.frames import HEADER, FrameDecoder, FrameError, Kind, encod
 from traffic.capture.names import is_uuid
 
 SEGMENT_BYTES = 32 * 1024 * 1024
+MARK_INTERVAL_S = 1.0
+MARKS_MAX = 1000
 _BUFFERS_MAX = 1024  # IOV_MAX on Linux and macOS
 
 
@@ -66,13 +70,13 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.id = folder.name
-        self._folder = folder
+        self.folder = folder
         self._segments = sorted(int(path.stem) for path in folder.glob("*.seg"))
         self._file: BinaryIO | None = None
         self._changed = threading.Condition()
         self._end = self._file_end()
         self._stored = 0  # what lies below it is with the ingest server
-        self.deleted_bytes = 0
+        self._marks = self._left_behind_marks()  # (offset, since when the bytes behind it are here), oldest first
         self.is_closed = False
 
     @property
@@ -93,6 +97,15 @@ class Journal:
         """What the ingest server has not stored yet; up to a segment more may be on disk."""
         return self._end - max(self.oldest, self._stored)
 
+    @property
+    def oldest_unstored_s(self) -> float | None:
+        """How long the oldest byte has been here that is not stored yet, to about a second; None: all is stored."""
+        if not self.unstored_bytes:
+            return None
+        begun = max(self.oldest, self._stored)
+        since_s = max((at_s for offset, at_s in list(self._marks) if offset <= begun), default=time.monotonic())
+        return time.monotonic() - since_s
+
     def append(self, buffers: Sequence[bytes]) -> None:
         """Write whole frames behind the end, all or nothing; raises OSError, and may then be called again."""
         if self._file is None or self._end - self._segments[-1] >= SEGMENT_BYTES:
@@ -102,6 +115,7 @@ class Journal:
         written = 0
         for start in range(0, len(buffers), _BUFFERS_MAX):
             written += _write_all(self._file, buffers[start : start + _BUFFERS_MAX])
+        self._mark()
         with self._changed:
             self._end += written
             self._changed.notify_all()
@@ -176,18 +190,33 @@ class Journal:
     def delete_below(self, offset: int) -> None:
         """What lies below `offset` is stored: delete the whole segments there, never the one being written."""
         self._stored = min(offset, self._end)
+        while len(self._marks) > 1 and self._marks[1][0] <= self._stored:
+            self._marks.popleft()
         while len(self._segments) > 1 and self._segments[1] <= offset:
             self._path(self._segments[0]).unlink(missing_ok=True)
-            self.deleted_bytes += self._segments[1] - self._segments[0]
             del self._segments[0]
 
     def delete(self) -> None:
         """Remove the whole journal: everything in it is stored."""
         for start in self._segments:
             self._path(start).unlink(missing_ok=True)
-        self._folder.rmdir()
-        self.deleted_bytes += self.bytes_on_disk
+        self.folder.rmdir()
         self._segments = []
+
+    def _mark(self) -> None:
+        """Note when the byte at `end` came; about once a second, so that a long outage costs no memory."""
+        now_s = time.monotonic()
+        if not self._marks or now_s - self._marks[-1][1] >= MARK_INTERVAL_S:
+            if len(self._marks) == MARKS_MAX:
+                self._marks = deque(list(self._marks)[::2])
+            self._marks.append((self._end, now_s))
+
+    def _left_behind_marks(self) -> "deque[tuple[int, float]]":
+        """The oldest segment's bytes are no younger than its last change."""
+        if not self._segments:
+            return deque()
+        age_s = max(0.0, time.time() - self._path(self._segments[0]).stat().st_mtime)
+        return deque([(self._segments[0], time.monotonic() - age_s)])
 
     def _open_segment(self, offset: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -199,7 +228,7 @@ class Journal:
             self._segments.append(offset)
 
     def _path(self, start: int) -> Path:
-        return self._folder / f"{start:020d}.seg"
+        return self.folder / f"{start:020d}.seg"
 
     def _file_end(self) -> int:
         return self._segments[-1] + self._path(self._segments[-1]).stat().st_size if self._segments else 0

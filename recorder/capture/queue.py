@@ -22,6 +22,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -69,14 +70,14 @@ class FrameQueue:
         self._frames: list[Frame] = []
         self._bytes = 0  # in _frames
         self._handed_bytes = 0  # with the writer thread
-        self._handed_frames = 0
+        self._handed: deque[list[Frame]] = deque()
         self._timer: asyncio.Handle | None = None
         self._deferred: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._waiting: list[Pausable] = []
         self._synced_at = 0.0
         self._room_timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0  # when the writer last wrote, or had little to write
-        self.drops = False
+        self.drops: str | None = None  # the reason, as in a Gap
         self.blocks = False
         self.failure: str | None = None  # why the journal takes nothing at the moment
         self._batches: queue.SimpleQueue[list[Frame] | None] = queue.SimpleQueue()
@@ -123,8 +124,13 @@ class FrameQueue:
         """Remember a connection that paused because of `blocks`."""
         self._waiting.append(connection)
 
-    async def stop(self, deadline_s: float) -> int:
-        """Write what is left; returns how many frames could not be written in time."""
+    @property
+    def is_stuck(self) -> bool:
+        """After `stop`: whether the thread is still inside the journal, so that nobody else may write there."""
+        return self._thread.is_alive()
+
+    async def stop(self, deadline_s: float) -> list[Frame]:
+        """Write what is left; returns the frames that could not be written in time."""
         if self._timer is not None:
             self._timer.cancel()
         if self._writes_ahead and self._frames:
@@ -135,9 +141,10 @@ class FrameQueue:
         self._batches.put(None)
         await self._loop.run_in_executor(None, self._thread.join, deadline_s)
         self._stopping.set()
+        await self._loop.run_in_executor(None, self._thread.join, RETRY_INTERVAL_S)
         if self._room_timer is not None:
             self._room_timer.cancel()
-        return self._handed_frames if self._thread.is_alive() else 0
+        return [frame for frames in self._handed for frame in frames]
 
     # --- batched: the writer thread
 
@@ -145,21 +152,23 @@ class FrameQueue:
         self._timer = None
         self._look_for_room()
         self._handed_bytes += self._bytes
-        self._handed_frames += len(self._frames)
         self._bytes = 0
         if self._frames:
+            self._handed.append(self._frames)
             self._batches.put(self._frames)
             self._frames = []
 
     def _run(self) -> None:
         while (frames := self._batches.get()) is not None:
             buffers = [buffer for frame in frames for buffer in encode_frame(*frame)]
-            self._append_until_done(buffers)
+            if not self._append_until_done(buffers):
+                return
             self._sync_if_due()
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody counts any more
-                self._loop.call_soon_threadsafe(self._written, sum(map(len, buffers)), len(frames))
+                self._loop.call_soon_threadsafe(self._written, sum(map(len, buffers)))
 
-    def _append_until_done(self, buffers: list[bytes]) -> None:
+    def _append_until_done(self, buffers: list[bytes]) -> bool:
+        """False: the stop's deadline came first."""
         while not self._stopping.is_set():
             try:
                 self._journal.append(buffers)
@@ -168,11 +177,12 @@ class FrameQueue:
                 self._stopping.wait(RETRY_INTERVAL_S)
             else:
                 self.failure = None
-                return
+                return True
+        return False
 
-    def _written(self, count: int, frames: int) -> None:
+    def _written(self, count: int) -> None:
         self._handed_bytes -= count
-        self._handed_frames -= frames
+        self._handed.popleft()
         self._progress_s = time.monotonic()
         self._look_for_room()
 
@@ -210,9 +220,15 @@ class FrameQueue:
             self._progress_s = now_s
         is_busy = waiting > BUSY_BYTES and not self.failure and now_s - self._progress_s < STALL_S
         on_disk = self._journal.unstored_bytes + self._other_journals_bytes()
-        is_full = waiting > self.bytes_max or waiting + on_disk > self._settings.journal_bytes_max
-        self.drops = is_full and self._settings.when_full == "drop"
-        self.blocks = not self.drops and (is_busy or is_full)
+        full = None
+        if waiting > self.bytes_max:
+            full = "queue_full"
+        elif waiting + on_disk > self._settings.journal_bytes_max:
+            full = "journal_full"
+        if full and self.failure:
+            full = "journal_failed"
+        self.drops = full if self._settings.when_full == "drop" else None
+        self.blocks = self.drops is None and (is_busy or full is not None)
         if self._room_timer is not None:
             self._room_timer.cancel()
             self._room_timer = None

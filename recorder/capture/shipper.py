@@ -1,13 +1,14 @@
 """Ships journals to the ingest server, in one thread: from the acknowledged offset on, forever, at least once.
 
-    PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest held
+    PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest held;
+                                            X-Recorder-Status: what the recorder tells of itself
     200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
     409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
     422                                     the frame there is damaged: go on behind it, which leaves a gap record
     anything else, or no answer             try again, with jittered backoff of at most 2 s
 
 The bytes go from the file to the socket by sendfile where the system can. Journals left behind by earlier runs come
-first.
+first. Where there is nothing to ship, a PUT without a body each few seconds tells the recorder's status all the same.
 """
 
 import http.client
@@ -18,8 +19,11 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import BinaryIO
 from urllib.parse import urlsplit
+
+from traffic.capture import status as recorder_status
 
 from .journal import Journal
 
@@ -30,6 +34,7 @@ REPLY_TIMEOUT_S = 30.0
 IDLE_WAIT_S = 1.0
 REPLY_BYTES_MAX = 64 * 1024
 SHOWN_CHARACTERS_MAX = 200  # of an answer that is not understood
+TELL_INTERVAL_S = 3.0  # while there is nothing to ship
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +53,25 @@ class Shipper:
         self._oldest = 0  # what lies before it in the journal being shipped is damaged
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
-        self.last_contact: float | None = None  # time.monotonic()
+        self.status: Callable[[], recorder_status.RecorderStatus] | None = None  # to tell in each PUT
+        self.last_contact_s: float | None = None  # time.monotonic() of the server's last answer
         self.failure: str | None = None  # why the link does not work at the moment
         self.waiting_journals = left_behind  # each leaves when it is stored
 
     @property
     def left_behind_bytes(self) -> int:
         return sum(journal.bytes_on_disk for journal in self.waiting_journals)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """In all journals, not yet stored."""
+        return self._live.unstored_bytes + sum(journal.unstored_bytes for journal in list(self.waiting_journals))
+
+    @property
+    def oldest_waiting_s(self) -> float | None:
+        """How long the oldest of these bytes has waited."""
+        ages_s = [journal.oldest_unstored_s for journal in [self._live, *self.waiting_journals]]
+        return max((age_s for age_s in ages_s if age_s is not None), default=None)
 
     def start(self) -> None:
         self._thread.start()
@@ -94,7 +111,7 @@ class Shipper:
                 return True
             if self._is_late() or (self._stop_at and self.failure):
                 return False
-            if not available and stored >= offset:
+            if not available and stored >= offset and (self._stop_at or not self._is_time_to_tell()):
                 if self._stop_at:  # all that there is has been stored; nobody closes this journal any more
                     return False
                 continue
@@ -150,6 +167,8 @@ class Shipper:
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
             connection.putheader("X-Journal-Oldest", str(max(journal.oldest, self._oldest)))
+            if self.status is not None:
+                connection.putheader(recorder_status.HEADER, recorder_status.encode(self.status()))
             connection.endheaders()
             if file is not None:
                 connection.sock.sendfile(file, position, count)
@@ -165,7 +184,7 @@ class Shipper:
             connection.close()
         else:
             self._connection = connection
-        self.last_contact = time.monotonic()
+        self.last_contact_s = time.monotonic()
         return response.status, reply
 
     def _connect(self) -> http.client.HTTPConnection:
@@ -182,6 +201,10 @@ class Shipper:
     def _back_off(self, backoff_s: float) -> float:
         self._wake.wait(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 jitter is no secret
         return min(backoff_s * 2, BACKOFF_S_MAX)
+
+    def _is_time_to_tell(self) -> bool:
+        last_s = self.last_contact_s
+        return self.status is not None and (last_s is None or time.monotonic() - last_s >= TELL_INTERVAL_S)
 
     def _is_late(self) -> bool:
         return self._stop_at is not None and time.monotonic() >= self._stop_at

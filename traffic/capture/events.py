@@ -61,16 +61,22 @@ class Finished(msgspec.Struct, frozen=True, array_like=True):
     response_bytes: int
     dropped_bytes: int  # bytes that never entered the journal (error.name is then capture_gap)
     redactions: list[Redaction]
+    dropped_because: str = ""  # the Gap reason of `dropped_bytes`
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True):
-    """Exchanges of which nothing was recorded, and bytes lost with them."""
+    """Exchanges of which nothing was recorded, and bytes lost with them.
+
+    reason: queue_full, journal_full, journal_failed, stop_too_late
+    """
 
     first_number: int
     last_number: int
-    exchanges: int
+    exchanges: (
+        int  # so many of first_number to last_number; 0: earlier records count them, these are more bytes of them
+    )
     bytes: int
-    reason: str  # "journal_full", "queue_full", "journal_failed", ...
+    reason: str
 
 
 encode = msgspec.msgpack.Encoder().encode

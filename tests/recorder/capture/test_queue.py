@@ -1,6 +1,7 @@
 """recorder/capture/queue.py: real loop, thread and files: the order of frames and forwarded bytes."""
 
 import asyncio
+import errno
 import subprocess
 import sys
 import textwrap
@@ -50,7 +51,7 @@ def stored(journal: Journal) -> list[int]:
     """The numbers of the frames that are in the journal's files at this moment."""
     found: list[int] = []
     decoder = FrameDecoder()
-    for path in sorted(Path(journal._folder).glob("*.seg")):
+    for path in sorted(journal.folder.glob("*.seg")):
         found += [frame.number for frame in decoder.feed(path.read_bytes())]
     return found
 
@@ -109,7 +110,7 @@ async def test_write_ahead_stops_with_the_frames_written_before_the_bytes_leave(
     left: list[list[int]] = []
     queue.put(*frame(1))
     queue.forward(lambda: left.append(stored(journal)))
-    assert await queue.stop(5.0) == 0
+    assert await queue.stop(5.0) == []
     assert left == [[1]]
 
 
@@ -134,28 +135,28 @@ async def test_a_journal_that_cannot_be_written_holds_frames_back_and_no_bytes(
     """Its folder is gone, then back: what was forwarded went on at once, and all frames follow in their order."""
     queue = open_queue(durability=durability)
     gone = tmp_path / "gone"
-    journal._folder.rename(gone)
+    journal.folder.rename(gone)
     queue.put(*frame(1))
     await until(lambda: queue.failure is not None)
-    assert queue.failure == f"[Errno 2] No such file or directory: '{journal._folder / ('0' * 20 + '.seg')}'"
+    assert queue.failure == f"[Errno 2] No such file or directory: '{journal.folder / ('0' * 20 + '.seg')}'"
     queue.put(*frame(2))
     left: list[str] = []
     queue.forward(left.append, "now")
     assert left == ["now"]
     assert queue.waiting_bytes == 2 * (10 + HEADER_BYTES)
-    gone.rename(journal._folder)
+    gone.rename(journal.folder)
     await until(lambda: stored(journal) == [1, 2])
     await until(lambda: queue.failure is None and queue.waiting_bytes == 0)
 
 
 async def test_stop_tells_how_many_frames_could_not_be_written(journal: Journal, tmp_path: Path) -> None:
     queue = FrameQueue(Capture(), journal, lambda: 0)
-    journal._folder.rename(tmp_path / "gone")
+    journal.folder.rename(tmp_path / "gone")
     for number in (1, 2):
         queue.put(*frame(number))
     await until(lambda: queue.failure is not None)
     queue.put(*frame(3))
-    assert await queue.stop(0.01) == 3
+    assert len(await queue.stop(0.01)) == 3
     queue._thread.join()
 
 
@@ -189,7 +190,7 @@ FULL_DISK = """
         await until(lambda: journal.end == 399)
         await until(lambda: queue.failure is None)
         print([frame.number for frame in FrameDecoder().feed((folder / ("0" * 20 + ".seg")).read_bytes())])
-        print(await queue.stop(5))
+        print(len(await queue.stop(5)))
 
     asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
@@ -203,16 +204,16 @@ def test_a_write_that_a_full_disk_cut_short_is_done_again_whole(tmp_path: Path, 
     assert result.stdout.splitlines() == ["[Errno 27] File too large 133 200", "[1, 2, 3]", "0"], result.stderr
 
 
-@pytest.mark.parametrize(("when_full", "drops", "blocks"), [("drop", True, False), ("block", False, True)])
+@pytest.mark.parametrize(("when_full", "drops", "blocks"), [("drop", "journal_full", False), ("block", None, True)])
 async def test_a_full_journal_drops_or_blocks_until_there_is_room_again(
-    open_queue: OpenQueue, when_full: str, *, drops: bool, blocks: bool
+    open_queue: OpenQueue, when_full: str, drops: str | None, *, blocks: bool
 ) -> None:
     """The bytes of earlier journals count; and the flag falls although nothing is put any more."""
     other = 1000
     queue = open_queue(lambda: other, when_full=when_full, journal_bytes_max=900)
     queue.put(*frame(1))
-    assert (queue.drops, queue.blocks) == (False, False)
-    await until(lambda: queue.drops or queue.blocks)
+    assert (queue.drops, queue.blocks) == (None, False)
+    await until(lambda: queue.drops is not None or queue.blocks)
     assert (queue.drops, queue.blocks) == (drops, blocks)
     resumed = asyncio.Event()
 
@@ -224,7 +225,7 @@ async def test_a_full_journal_drops_or_blocks_until_there_is_room_again(
         queue.resume_later(Connection())
     other = 0
     await until(lambda: not queue.drops and (resumed.is_set() or not blocks))
-    assert (queue.drops, queue.blocks) == (False, False)
+    assert (queue.drops, queue.blocks) == (None, False)
 
 
 async def test_blocked_connections_wait_as_long_as_the_journal_is_full(
@@ -261,9 +262,9 @@ async def test_too_many_bytes_in_memory_are_noticed_at_once(
     queue = open_queue()
     queue.bytes_max = 1000
     queue.put(*frame(1, 400))
-    assert (queue.drops, queue.blocks) == (False, False)
+    assert (queue.drops, queue.blocks) == (None, False)
     queue.put(*frame(2, 600))
-    assert (queue.drops, queue.blocks) == (True, False)
+    assert (queue.drops, queue.blocks) == ("queue_full", False)
     await until(lambda: not queue.drops)
 
 
@@ -279,12 +280,30 @@ async def test_transfers_wait_for_a_disk_that_writes_and_not_for_one_that_stalls
     queue = open_queue(when_full="drop")
     queue.put(*frame(1, 400))
     queue.put(*frame(2, 400))
-    assert (queue.drops, queue.blocks) == (False, True)
+    assert (queue.drops, queue.blocks) == (None, True)
     await until(lambda: not queue.blocks)  # nothing was written for STALL_S: forwarding goes on, the queue may fill
     assert queue.waiting_bytes > 500
     disk.set()
     await until(lambda: queue.waiting_bytes == 0)
-    assert (queue.drops, queue.blocks) == (False, False)
+    assert (queue.drops, queue.blocks) == (None, False)
+
+
+async def test_what_a_failing_disk_makes_it_drop_is_told_apart(
+    journal: Journal, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(queue_module, "BUSY_BYTES", 500)
+    queue = open_queue()
+    queue.bytes_max = 1000
+    with monkeypatch.context() as full:
+        full.setattr(journal, "append", no_room)
+        queue.put(*frame(1, 400))
+        await until(lambda: queue.failure is not None)
+        queue.put(*frame(2, 600))
+        assert queue.drops == "journal_failed"
+    await until(lambda: queue.drops is None)
 
 
 async def test_fsync_happens_only_where_it_is_asked_for(
@@ -294,9 +313,9 @@ async def test_fsync_happens_only_where_it_is_asked_for(
     monkeypatch.setattr(journal, "sync", lambda: synced.append(journal.end))
     quiet = open_queue()
     quiet.put(*frame(1))
-    assert await quiet.stop(5.0) == 0
+    assert await quiet.stop(5.0) == []
     assert synced == []
     queue = open_queue(fsync="interval")
     queue.put(*frame(2))
-    assert await queue.stop(5.0) == 0
+    assert await queue.stop(5.0) == []
     assert synced == [2 * (10 + HEADER_BYTES)]

@@ -12,6 +12,7 @@ from recorder.capture import shipper as shipper_module
 from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.shipper import Shipper
 from traffic.capture.frames import FrameDecoder, Kind, encode_frame
+from traffic.capture.status import HEADER, RecorderStatus, decode
 
 
 class Store:
@@ -22,6 +23,7 @@ class Store:
         self.starts: dict[str, int] = {}
         self.calls: list[tuple[str, int, int, int]] = []  # journal, offset, oldest held, bytes of the body
         self.order: list[str] = []
+        self.told: list[RecorderStatus | None] = []
         self.answers: list[web.Response] = []  # to give in place of its own
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -56,6 +58,7 @@ class Store:
         oldest = int(request.headers["X-Journal-Oldest"])
         body = await request.read()
         self.calls.append((name, offset, oldest, len(body)))
+        self.told.append(decode(request.headers.get(HEADER, "")))
         if self.answers:
             return self.answers.pop(0)
         if name not in self.journals:
@@ -138,7 +141,7 @@ async def test_a_journal_is_shipped_as_it_grows_and_deleted_when_it_is_closed(
     assert store.numbers(journal) == [1, 2, 3, 4, 5, 6, 0]
     assert store.closing_reason(journal) == "shutdown"
     assert not (folder.root / journal.id).exists()
-    assert shipper.last_contact is not None
+    assert shipper.last_contact_s is not None
     assert shipper.failure is None
 
 
@@ -341,3 +344,22 @@ async def test_of_an_answer_that_is_not_understood_the_beginning_is_told(
     assert caplog.messages == [
         f"the ingest server at {store.url} takes no recordings (it answered 500: {shown}); they wait in the journal"
     ]
+
+
+async def test_the_recorders_status_goes_with_each_put_also_where_there_is_nothing_to_ship(
+    store: Store, folder: JournalFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipper_module, "TELL_INTERVAL_S", 0.01)
+    live = folder.new()
+    shipper = Shipper(store.url, live, [])
+    told = [RecorderStatus("host:5601", 1, "0.1.0", "now", live.id, begun=number) for number in range(100)]
+    waiting = iter(told)
+    shipper.status = lambda: next(waiting)
+    shipper.start()
+    await until(lambda: len(store.told) >= 3)
+    fill(live, 1)
+    await until(lambda: store.numbers(live) == [1])
+    live.close("shutdown")
+    await stop(shipper)
+    assert store.told == told[: len(store.told)]
+    assert store.calls[2] == (live.id, 0, 0, 0)

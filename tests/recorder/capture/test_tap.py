@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from recorder.capture.journal import Journal
-from recorder.capture.queue import FrameQueue
+from recorder.capture.queue import Frame, FrameQueue
 from recorder.capture.tap import Ledger, Recording, Tap, Unrecorded
 from recorder.settings import Capture
 from traffic.capture.events import (
@@ -19,8 +19,10 @@ from traffic.capture.events import (
     decode_finished,
     decode_gap,
     decode_started,
+    encode,
 )
 from traffic.capture.frames import FrameDecoder, Kind
+from traffic.capture.status import Dropped
 
 STARTED = Started(
     "0" * 36, 1, "a", "/a/", "GET", "http://h/a/", None, "127.0.0.1:1", Received("GET /a/ HTTP/1.1", None, [])
@@ -38,7 +40,7 @@ class Bench:
         self.tap = Tap(self.queue)
 
     async def facts(self) -> list[Fact]:
-        assert await self.queue.stop(5.0) == 0
+        assert await self.queue.stop(5.0) == []
         decode = {Kind.STARTED: decode_started, Kind.FINISHED: decode_finished, Kind.GAP: decode_gap}
         file, _, count = self.journal.open_at(0)
         with file:
@@ -55,7 +57,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def finished(error: ExchangeError | None, request: int, response: int, dropped: int = 0) -> Finished:
-    return Finished(error is None, error, "upstream", 5, 7, 9, request, response, dropped, [SECRET, SECRET])
+    because = "queue_full" if dropped else ""
+    return Finished(error is None, error, "upstream", 5, 7, 9, request, response, dropped, [SECRET, SECRET], because)
 
 
 async def test_an_exchange_becomes_its_frames_in_order(bench: Bench) -> None:
@@ -83,23 +86,23 @@ async def test_an_exchange_that_finds_no_room_loses_its_rest_and_says_so(bench: 
     """Also bytes that would find room again: a record with a hole in its middle is never made."""
     recording = bench.tap.begin(STARTED, 0, [SECRET, SECRET])
     recording.request(0, b"head")
-    bench.queue.drops = True
+    bench.queue.drops = "queue_full"
     recording.request(0, b"12345")
-    bench.queue.drops = False
+    bench.queue.drops = None
     recording.response(0, b"123")
     reset = ExchangeError("upstream_reset", "response_body", "upstream", "the upstream reset its connection")
     recording.finish(reset, "upstream", 5, 7, 9)
     detail = "8 bytes were dropped because the queue to the journal was full"
     gap = ExchangeError("capture_gap", "capture", "recorder", detail)
     ledger = bench.tap.ledger
-    assert ledger == Ledger(begun=1, finished=1, recorded_bytes=4, gapped_exchanges=1, lost_bytes=8)
+    assert ledger == Ledger(1, 1, recorded_bytes=4, dropped={"queue_full": Dropped(cut=1, bytes=8)})
     assert (ledger.recorded, ledger.lost, ledger.in_flight) == (0, 1, 0)
     assert (await bench.facts())[-1] == (Kind.FINISHED, 1, 0, 9, finished(gap, 4, 0, 8))
 
 
 async def test_exchanges_that_find_no_room_are_counted_in_one_gap_before_the_next(bench: Bench) -> None:
     assert isinstance(bench.tap.begin(STARTED, 0, []), Recording)
-    bench.queue.drops = True
+    bench.queue.drops = "queue_full"
     for _ in range(3):
         lost = bench.tap.begin(STARTED, 0, [])
         assert isinstance(lost, Unrecorded)
@@ -107,9 +110,9 @@ async def test_exchanges_that_find_no_room_are_counted_in_one_gap_before_the_nex
         lost.request(0, b"12", b"3")
         lost.response(0, b"4567")
         lost.finish(None, None, None, None, 0)
-    bench.queue.drops = False
+    bench.queue.drops = None
     bench.tap.begin(STARTED, 0, [])
-    assert bench.tap.ledger == Ledger(begun=2, lost_exchanges=3, lost_bytes=21)
+    assert bench.tap.ledger == Ledger(begun=2, dropped={"queue_full": Dropped(exchanges=3, bytes=21)})
     assert (bench.tap.ledger.lost, bench.tap.ledger.in_flight) == (3, 2)
     kinds = [(kind, number, event) for kind, number, _, _, event in await bench.facts()]
     assert kinds == [
@@ -120,10 +123,86 @@ async def test_exchanges_that_find_no_room_are_counted_in_one_gap_before_the_nex
 
 
 async def test_a_gap_at_the_end_is_still_written(bench: Bench) -> None:
-    bench.queue.drops = True
+    bench.queue.drops = "queue_full"
     bench.tap.begin(STARTED, 0, [])
     bench.tap.end()
     bench.tap.end()
     assert [(kind, event) for kind, _, _, _, event in await bench.facts()] == [
         (Kind.GAP, Gap(1, 1, 1, 0, "queue_full"))
     ]
+
+
+async def test_each_reason_has_a_gap_record_of_its_own(bench: Bench) -> None:
+    """Bytes of an exchange that ends after its gap record was written are in the next one, which counts no exchange."""
+    bench.queue.drops = "queue_full"
+    long_one = bench.tap.begin(STARTED, 0, [])
+    bench.queue.drops = "journal_failed"
+    bench.tap.begin(STARTED, 0, [])
+    bench.queue.drops = None
+    bench.tap.begin(STARTED, 0, [])
+    long_one.response(0, b"12345")
+    long_one.finish(None, None, None, None, 0)
+    bench.tap.end()
+    gaps = [event for kind, _, _, _, event in await bench.facts() if kind == Kind.GAP]
+    assert gaps == [Gap(1, 1, 1, 0, "queue_full"), Gap(2, 2, 1, 0, "journal_failed"), Gap(1, 1, 0, 5, "queue_full")]
+    assert bench.tap.ledger.dropped == {
+        "queue_full": Dropped(exchanges=1, bytes=5),
+        "journal_failed": Dropped(exchanges=1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "because"),
+    [
+        ("queue_full", "the queue to the journal was full"),
+        ("journal_full", "the journal was full (capture.journal_bytes_max)"),
+        ("journal_failed", "the journal could not be written"),
+    ],
+)
+async def test_the_recording_says_why_it_is_cut(bench: Bench, reason: str, because: str) -> None:
+    """The first reason counts."""
+    recording = bench.tap.begin(STARTED, 0, [])
+    bench.queue.drops = reason
+    recording.response(0, b"123")
+    bench.queue.drops = "queue_full"
+    recording.response(0, b"4")
+    recording.finish(None, "upstream", None, None, 9)
+    event = (await bench.facts())[-1][-1]
+    assert isinstance(event, Finished)
+    assert event.error == ExchangeError("capture_gap", "capture", "recorder", f"4 bytes were dropped because {because}")
+    assert event.dropped_because == reason
+    assert bench.tap.ledger.dropped == {reason: Dropped(cut=1, bytes=4)}
+
+
+async def test_what_the_journal_never_took_is_counted_at_the_stop(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One exchange has its start in the journal, two have nothing there, of which one had lost bytes already."""
+    frames: list[Frame] = []
+    first = bench.tap.begin(STARTED, 0, [])
+    first.request(0, b"head")
+    monkeypatch.setattr(bench.queue, "put", lambda frame, _size: frames.append(frame))
+    first.finish(None, "upstream", None, None, 9)
+    for drops in (None, "queue_full"):
+        recording = bench.tap.begin(STARTED, 0, [])
+        recording.request(0, b"12")
+        bench.queue.drops = drops
+        recording.request(0, b"345")
+        bench.queue.drops = None
+        recording.finish(None, "upstream", None, None, 9)
+    assert (bench.tap.ledger.recorded, bench.tap.ledger.recorded_bytes) == (2, 11)
+    assert bench.tap.give_up(frames) == [Gap(1, 3, 2, 7, "stop_too_late")]
+    ledger = bench.tap.ledger
+    assert ledger == Ledger(
+        begun=1,
+        finished=1,
+        recorded_bytes=4,
+        dropped={"queue_full": Dropped(bytes=3), "stop_too_late": Dropped(exchanges=2, cut=1, bytes=7)},
+    )
+    assert (ledger.recorded, ledger.lost, ledger.lost_bytes) == (0, 3, 10)
+
+
+async def test_a_gap_record_that_the_journal_never_took_is_given_back(bench: Bench) -> None:
+    lost = Gap(3, 5, 3, 90, "queue_full")
+    assert bench.tap.give_up([(Kind.GAP, 0, 0, 0, (encode(lost),))]) == [lost]
+    assert bench.tap.ledger == Ledger()
