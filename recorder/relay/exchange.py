@@ -90,8 +90,7 @@ class Exchange:
         action = plan.action
         if isinstance(action, Forward):
             via = VIA if context.settings.via else None
-            host = None if action.route.preserve_host and head.value(b"host") else action.destination.authority
-            rewritten = rewrite_request(head, action.target, host, via, plan.key_places)
+            rewritten = rewrite_request(head, action.target, action.host, via, plan.key_places)
             forwarded = rewritten.raw + body  # before the transcript takes the lines over
             self._transcript.begin(head, plan, rewritten, body, self.client.reader.body)
             self._forward = action

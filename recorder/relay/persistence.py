@@ -18,6 +18,6 @@ def client_goes_on(request: RequestHead | None, response: ResponseHead | None, r
 
 def upstream_goes_on(request: RequestHead | None, response: ResponseHead, reader: ResponseReader) -> bool:
     """Whether nothing is left over on the upstream's connection, and both sides said that they would keep it."""
-    if reader.stray or reader.body.ends_with_connection:
+    if not reader.is_clean:
         return False
     return response.keeps_alive and request is not None and request.version == (1, 1)

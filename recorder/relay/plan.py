@@ -28,6 +28,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Forward(msgspec.Struct, frozen=True):
     destination: Destination
     target: bytes
+    host: bytes | None  # to send; None: the client's Host line
     route: Route
 
 
@@ -94,18 +95,18 @@ class Planner:
             return self._unmatched(parts, is_lacking_slash=match is not None)
         rest = parts.path[match.prefix_length :]
         if isinstance(match.value, RouteTarget):
-            return _forward(match.value, match.pattern, parts, rest)
+            return _forward(match.value, match.pattern, parts, rest, host)
         if match.value is Own.DYNAMIC:
-            return self._dynamic(match.pattern, parts, rest)
+            return self._dynamic(match.pattern, parts, rest, host)
         if match.value is Own.NOT_FOUND:
             return self._unmatched(parts, is_lacking_slash=False)
         return Plan(match.value, None, match.pattern, is_recorded=False)
 
-    def _dynamic(self, pattern: str, parts: TargetParts, rest: bytes) -> Plan:
+    def _dynamic(self, pattern: str, parts: TargetParts, rest: bytes, host: bytes | None) -> Plan:
         decided = dynamic_target(self._settings, rest)
         if isinstance(decided, str):
             return self._refuse(404, decided)
-        return _forward(decided.target, pattern, parts, decided.rest)
+        return _forward(decided.target, pattern, parts, decided.rest, host)
 
     def _unmatched(self, parts: TargetParts, *, is_lacking_slash: bool) -> Plan:
         if is_lacking_slash:
@@ -121,10 +122,13 @@ class Planner:
         return Plan(Answer(status, text, error), None, None, self._settings.log_unmatched)
 
 
-def _forward(target: RouteTarget, pattern: str, parts: TargetParts, rest: bytes) -> Plan:
+def _forward(target: RouteTarget, pattern: str, parts: TargetParts, rest: bytes, host: bytes | None) -> Plan:
     route = target.route
     if leaves_prefix(rest):
         error = ExchangeError("bad_request", "request_head", "client", "dot segments lead out of the route's prefix")
         return Plan(Answer(400, error.detail, error), route.name, pattern, route.log)
     upstream = join_target(target.destination.path, rest, parts.query)
-    return Plan(Forward(target.destination, upstream, route), route.name, pattern, route.log)
+    sent_host: bytes | None = target.destination.authority
+    if route.preserve_host and (parts.authority or host):
+        sent_host = parts.authority  # RFC 9112 §3.2.2: it replaces the client's Host
+    return Plan(Forward(target.destination, upstream, sent_host, route), route.name, pattern, route.log)

@@ -38,7 +38,8 @@ LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid
 _FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
-_PROTOCOL_KEY = re.compile(rb"(?i)((?=sk-)|[^,\s]*?(?:api-?key|token|bearer|auth(?:orization)?)[.=_-])([^,\s]+)")
+_PROTOCOL = re.compile(rb"[^,\s]+")
+_KEY_IN_PROTOCOL = re.compile(rb"(?i)(?:api-?key|token|bearer|auth(?:orization)?)[.=_-](?=[^,\s])")
 _USERINFO = re.compile(rb"(//)([^/?#\s]+)(@)")
 _PLACEHOLDER = re.compile(rb"\[secret:[0-9a-f]{8}\]")
 _LINE_END = re.compile(rb"(\r\n|\r|\n)")
@@ -137,11 +138,17 @@ class Redactor:
 
     def _in_protocols(self, value: bytes, side: Side, found: list[Redaction]) -> bytes:
         def replace(match: re.Match[bytes]) -> bytes:
-            mark = self.placeholder(match[2])
+            protocol = match[0]
+            start = protocol.lower().find(b"sk-")
+            if start and (named := _KEY_IN_PROTOCOL.search(protocol)):
+                start = named.end()
+            if start < 0:
+                return protocol
+            mark = self.placeholder(protocol[start:])
             found.append(Redaction(f"{side}.header.sec-websocket-protocol", mark.decode()))
-            return match[1] + mark
+            return protocol[:start] + mark
 
-        return _PROTOCOL_KEY.sub(replace, value)
+        return _PROTOCOL.sub(replace, value)
 
     def _in_url(self, text: bytes, side: Side, found: list[Redaction]) -> bytes:
         def replace_userinfo(match: re.Match[bytes]) -> bytes:

@@ -1,24 +1,35 @@
 """Heads of HTTP/1.1 messages: finding where one ends, and judging and reading it.
 
 llhttp (by httptools, strict) judges every head. It lets some pass that are no good on a proxied path (RFC 9112 §3, §6):
-those are refused here: versions other than 1.0 and 1.1, more than one space in the request line, a missing or repeated
-Host, a transfer coding other than `chunked`, and any transfer coding in HTTP/1.0.
+those are refused here: versions other than 1.0 and 1.1, more than one space in the request line, control bytes in a
+reason, a missing, repeated or malformed Host, a length that an upstream may not hold in 64 bits with a sign, a transfer
+coding other than `chunked`, any transfer coding in HTTP/1.0, too many fields.
 
 Header names and values are bytes as they came; lookups take lower-case names. Called by the message readers, by the
 ingest server for the metadata, and by the tools that read recordings.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NoReturn
 
 import httptools
 
 from .limits import DEFAULT_LIMITS, MessageLimits
 
-LENGTH_DIGITS_MAX = 19
+LENGTH_DIGITS_MAX = 18  # below 2**63
 
 _VERSIONS: Mapping[bytes, tuple[int, int]] = {b"HTTP/1.1": (1, 1), b"HTTP/1.0": (1, 0)}
+_NOTHING: frozenset[bytes] = frozenset()
+_IN_NO_HEAD = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\0")
+_HOST = re.compile(  # RFC 3986 §3.2.2, §3.2.3
+    rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)(?::[0-9]{0,5})?"
+)
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_is_host = lru_cache(64)(_HOST.fullmatch)  # the same few come again and again
+_is_reason = lru_cache(64)(_REASON.fullmatch)
 
 
 class HeadError(ValueError):
@@ -58,10 +69,10 @@ class Head:
     version: tuple[int, int]
     fields: list[tuple[bytes, bytes]]
     positions: dict[bytes, list[int]]
-    connection: list[bytes] = field(init=False)
+    connection: frozenset[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.connection = self.tokens(b"connection") if b"connection" in self.positions else []
+        self.connection = frozenset(self.tokens(b"connection")) if b"connection" in self.positions else _NOTHING
 
     def value(self, name: bytes) -> bytes | None:
         """The value of the first field of that lower-case name."""
@@ -83,7 +94,10 @@ class RequestHead(Head):
 
     @property
     def wants_websocket(self) -> bool:
-        return b"upgrade" in self.positions and self.tokens(b"upgrade") == [b"websocket"] and self.asks_for_upgrade
+        """RFC 9110 §7.8: HTTP/1.0 has no Upgrade."""
+        if self.version != (1, 1) or b"upgrade" not in self.positions:
+            return False
+        return self.tokens(b"upgrade") == [b"websocket"] and self.asks_for_upgrade
 
     @property
     def asks_for_upgrade(self) -> bool:
@@ -106,6 +120,12 @@ class ResponseHead(Head):
             return False
         return self.version == (1, 1) or b"keep-alive" in self.connection
 
+    @property
+    def announces_body(self) -> bool:
+        """Whether its fields, taken alone, promise body bytes."""
+        length = self.value(b"content-length")
+        return b"transfer-encoding" in self.positions or (length is not None and int(length) > 0)
+
 
 def head_end(data: bytes | bytearray, start: int = 0) -> int:
     """The index behind the empty line that ends the head, or -1."""
@@ -113,17 +133,27 @@ def head_end(data: bytes | bytearray, start: int = 0) -> int:
     return at + 4 if at >= 0 else -1
 
 
+def check_head_start(data: bytes, start: int) -> None:
+    """Refuse a head that has not ended yet for what no head may hold, from `start` on: it might never end."""
+    match = _IN_NO_HEAD.search(data, start)
+    if match is not None:
+        name = {b"\r": "CR without LF", b"\n": "LF without CR"}.get(match[0], "NUL")
+        raise HeadError(f"malformed head: {name}")
+
+
 def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> RequestHead:
     """Read a head that ends with its empty line; raises HeadError when a server must refuse it."""
     sink = _Fields()
+    if raw[:1] in (b"\r", b"\n"):  # llhttp would skip it
+        raise HeadError("malformed head: CR or LF before the request line")
     _judge(httptools.HttpRequestParser(sink), raw)
-    _check_count(sink, limits)
     parts = raw[: raw.index(b"\r\n")].split(b" ")
     if len(parts) != 3 or not parts[1]:
         raise HeadError("the request line is not `METHOD TARGET VERSION` with single spaces")
     if len(parts[1]) > limits.target_bytes:
         raise HeadError(f"the request target has more than {limits.target_bytes} bytes", 414)
     version = _version(parts[2])
+    _check_count(sink, limits)
     _check_request_host(sink, version)
     _check_framing(sink, version)
     return RequestHead(raw, version, sink.fields, sink.positions, parts[0].decode("ascii"), parts[1])
@@ -134,15 +164,16 @@ def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> R
     sink = _Fields()
     parser = httptools.HttpResponseParser(sink)
     _judge(parser, raw)
-    _check_count(sink, limits)
     version = _version(raw[:8])
-    if b"\0" in raw:
-        raise HeadError("NUL in the head")  # llhttp lets it pass in a reason phrase
+    _check_count(sink, limits)
     status = parser.get_status_code()
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")
+    reason = raw[13 : raw.index(b"\r\n")]
+    if not _is_reason(reason):  # llhttp lets any byte pass there
+        raise HeadError("control bytes in the reason phrase")
     _check_framing(sink, version)
-    return ResponseHead(raw, version, sink.fields, sink.positions, status, raw[13 : raw.index(b"\r\n")])
+    return ResponseHead(raw, version, sink.fields, sink.positions, status, reason)
 
 
 def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser", raw: bytes) -> None:
@@ -158,16 +189,16 @@ def _refuse(error: Exception) -> NoReturn:
     raise HeadError(f"malformed head: {error}") from error
 
 
-def _check_count(sink: _Fields, limits: MessageLimits) -> None:
-    if len(sink.fields) > limits.head_fields:
-        raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
-
-
 def _version(text: bytes) -> tuple[int, int]:
     version = _VERSIONS.get(text)
     if version is None:
         raise HeadError(f"HTTP version {text.decode('latin-1')!r} is neither HTTP/1.1 nor HTTP/1.0", 505)
     return version
+
+
+def _check_count(sink: _Fields, limits: MessageLimits) -> None:
+    if len(sink.fields) > limits.head_fields:
+        raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
 
 
 def _check_request_host(sink: _Fields, version: tuple[int, int]) -> None:
@@ -176,6 +207,8 @@ def _check_request_host(sink: _Fields, version: tuple[int, int]) -> None:
         raise HeadError("more than one Host header")
     if not hosts and version == (1, 1):
         raise HeadError("no Host header, which HTTP/1.1 requires")
+    if hosts and not _is_host(sink.fields[hosts[0]][1]):
+        raise HeadError("the Host header is no host with an optional port")
 
 
 def _check_framing(sink: _Fields, version: tuple[int, int]) -> None:

@@ -15,7 +15,15 @@ from enum import Enum
 from typing import Final
 
 from .framing import NO_BODY, UNTIL_CLOSE, Body, FramingError, request_body, response_body
-from .head import HeadError, RequestHead, ResponseHead, head_end, parse_request_head, parse_response_head
+from .head import (
+    HeadError,
+    RequestHead,
+    ResponseHead,
+    check_head_start,
+    head_end,
+    parse_request_head,
+    parse_response_head,
+)
 from .limits import DEFAULT_LIMITS, MessageLimits
 
 
@@ -89,15 +97,16 @@ class RequestReader:
     def _feed_head(self, data: bytes) -> list[RequestEvent]:
         known = len(self._buffer)
         buffer = self._buffer + data if known else data
-        if buffer[:1] in (b"\r", b"\n"):  # RFC 9112 §2.2: empty lines before a request line are ignored
-            buffer, known = buffer.lstrip(b"\r\n"), 0
+        if buffer[:1] == b"\r":
+            buffer, known = _without_empty_lines(buffer), 0
         end = head_end(buffer, max(0, known - 3))
-        head_bytes_max = self._limits.head_bytes
-        if end > head_bytes_max or (end < 0 and len(buffer) > head_bytes_max):
-            self._buffer = buffer[:head_bytes_max]
-            raise HeadError(f"the head has more than {head_bytes_max} bytes", 431)
+        bytes_max = self._limits.head_bytes
+        if end > bytes_max or (end < 0 and len(buffer) > bytes_max):
+            self._buffer = buffer[:bytes_max]
+            raise HeadError(f"the head has more than {bytes_max} bytes", 431)
         if end < 0:
             self._buffer = buffer
+            check_head_start(buffer, max(0, known - 1))
             return []
         self._buffer = buffer[:end]  # what a refused head looked like, for its recording
         head = parse_request_head(self._buffer, self._limits)
@@ -121,23 +130,39 @@ class RequestReader:
         return events
 
 
+def _without_empty_lines(data: bytes) -> bytes:
+    """RFC 9112 §2.2: empty lines before a request line are ignored."""
+    start = 0
+    while data.startswith(b"\r\n", start):
+        start += 2
+    return data[start:]
+
+
 class ResponseReader:
     """Reads the response to one request of `method`, interim responses included."""
 
-    __slots__ = ("_buffer", "_limits", "_method", "body", "has_final_head", "is_over", "stray")
+    __slots__ = ("_buffer", "_is_in_doubt", "_limits", "_method", "body", "has_final_head", "is_over", "stray")
 
     def __init__(self, method: str, limits: MessageLimits = DEFAULT_LIMITS) -> None:
-        self._limits = limits
         self.body: Body = NO_BODY
         self.has_final_head = False
         self.is_over = False
         self.stray = b""
+        self._is_in_doubt = False  # the head announced a body that its status or the request's method rules out
         self._method = method
+        self._limits = limits
         self._buffer = b""
 
     @property
     def partial_head(self) -> bytes:
         return self._buffer
+
+    @property
+    def is_clean(self) -> bool:
+        """The response is over, and what comes next on its connection cannot belong to it: nothing came behind it, and
+        no body was announced that must not come (some servers send it all the same).
+        """
+        return self.is_over and not (self.stray or self.body.ends_with_connection or self._is_in_doubt)
 
     def feed(self, data: bytes) -> list[ResponseEvent]:
         if self.has_final_head:
@@ -166,10 +191,12 @@ class ResponseReader:
                 self.has_final_head = True
                 self._buffer = b""
                 self.body = response_body(head, self._method, self._limits)
+                self._is_in_doubt = self.body is NO_BODY and head.announces_body
                 return self._feed_body(buffer, start, events)
         self._buffer = buffer[start:]
         if len(self._buffer) > self._limits.head_bytes:
             raise HeadError(f"the head has more than {self._limits.head_bytes} bytes")
+        check_head_start(self._buffer, max(0, known - 1))
         return events
 
     def _feed_body(self, data: bytes, start: int, events: list[ResponseEvent]) -> list[ResponseEvent]:

@@ -95,7 +95,7 @@ def _without(names: frozenset[bytes], further: frozenset[int], head: Head, *, is
     return Rewritten(lines, [head.fields[place] for place in places])
 
 
-def _spare_handshake(head: Head, lines: list[bytes], named: list[bytes], places: list[int]) -> list[int]:
+def _spare_handshake(head: Head, lines: list[bytes], named: frozenset[bytes], places: list[int]) -> list[int]:
     """Keep the Upgrade line and one Connection line, which then names nothing that was removed."""
     connections = head.positions.get(b"connection", [])
     if len(connections) > 1 or not _WEBSOCKET_CONNECTION.issuperset(named):

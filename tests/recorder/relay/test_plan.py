@@ -58,6 +58,27 @@ def test_a_request_on_a_route_is_forwarded(
     assert decided.redactions == ()
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "preserve_host", "sent"),
+    [
+        (b"/lm/", b"h:1", False, b"127.0.0.1:1"),
+        (b"/lm/", b"h:1", True, None),
+        (b"/lm/", None, True, b"127.0.0.1:1"),
+        (b"/lm/", b"", True, b"127.0.0.1:1"),
+        (b"http://x:2/lm/", b"h:1", False, b"127.0.0.1:1"),
+        (b"http://x:2/lm/", b"h:1", True, b"x:2"),
+    ],
+)
+def test_the_host_sent_is_the_destination_s_or_the_one_the_client_meant(
+    target: bytes, host: bytes | None, preserve_host: bool, sent: bytes | None
+) -> None:
+    """RFC 9112 §3.2.2: the authority of an absolute target replaces the client's Host. None: its Host line stays."""
+    route = Route("lm", "/lm/", "http://127.0.0.1:1/", preserve_host=preserve_host)
+    decided = plan(target, host=host, settings=RecorderSettings(routes=(route,)))
+    assert isinstance(decided.action, Forward)
+    assert decided.action.host == sent
+
+
 def test_host_and_method_choose_among_routes() -> None:
     ports = [
         decided.action.destination.port

@@ -153,6 +153,17 @@ def test_a_malformed_head_loses_its_secrets_too(head: bytes) -> None:
     assert recorded.count(b"\r") == head.count(b"\r")
 
 
+@pytest.mark.parametrize(
+    "unit", [b"a", b"auth", b"api-", b"token.", b"sk-", b"//a@", b"?a=b", b"&key=", b"bearer ", b" "]
+)
+def test_a_value_made_to_be_searched_again_and_again_is_read_once(unit: bytes) -> None:
+    """64 KiB of each; where time grows with the square, one of them runs into the timeout."""
+    for name in (b"Sec-WebSocket-Protocol", b"Location", b"Authorization"):
+        head = b"GET / HTTP/1.1\r\n%b: %b\r\n\r\n" % (name, unit * (65_000 // len(unit)))
+        for _ in range(5):
+            REDACTOR.head(head, "request")
+
+
 def test_the_fields_of_a_read_head_are_replaced_by_their_places() -> None:
     """`fields` does for a valid head what `lines` does for any; lines that were taken out stay out."""
     head = parse_request_head(

@@ -14,7 +14,7 @@ from traffic.http1.framing import (
     response_body,
 )
 from traffic.http1.head import parse_request_head, parse_response_head
-from traffic.http1.limits import DEFAULT_LIMITS
+from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 
 BEHIND = b"5\r\nGET / HTTP/1.1\r\n\r\n0\r\n\r\n"
 
@@ -23,7 +23,8 @@ WHOLE = [
     b"000\r\n\r\n",
     b"5\r\nhello\r\n0\r\n\r\n",
     b"A;x\r\n0123456789\r\n00005\r\nhello\r\n0;last\r\n\r\n",
-    b'5;name=value;q="a;b\xe4\t";\r\nhello\r\n0\r\n\r\n',
+    b'5;name=value; q = "a;b\xe4\\"\t";x\r\nhello\r\n0\r\n\r\n',
+    b"1\r\na\r\n" * 9 + b"f\r\n0123456789\r\n45\n\r\nF\r\n\r\n\r\n0123456789\n\r\n01\r\n\n\r\n0\r\n\r\n",
     b"2\r\n\r\n\r\n1\r\n\n\r\n0\r\n\r\n",
     b"0\r\nX-Sum: 1\r\nx-sum:2\xe4\t \r\nEmpty:\r\n\r\n",
     b"5;" + b"e" * (DEFAULT_LIMITS.chunk_line_bytes - 4) + b"\r\nhello\r\n0\r\n\r\n",
@@ -74,6 +75,15 @@ BROKEN = [
     (b"5;a\0b\r\nhello\r\n", SIZE),
     (b"5;a\nhello\r\n", SIZE),
     (b"5;a\rb\r\nhello\r\n", SIZE),
+    (b"5;\r\nhello\r\n", SIZE),
+    (b"5;a;\r\nhello\r\n", SIZE),
+    (b"5;a=\r\nhello\r\n", SIZE),
+    (b'5;a="b\r\nhello\r\n', SIZE),
+    (b'5;a="b"c\r\nhello\r\n', SIZE),
+    (b"5;a b\r\nhello\r\n", SIZE),
+    (b"1\r\na\r\n" * 3 + b"1\r\nab\r\n", DATA_END),
+    (b"1\r\na\r\n" * 3 + b"2\r\na\r\n0\r\n\r\n", DATA_END),
+    (b"1\r\na\r\n" * 3 + b"1\na\r\n", SIZE),
     (b"1" * 16 + b"\r\n", SIZE),
     (b"f" * 40 + b"\r\n", SIZE),
     (b"5;" + b"e" * (DEFAULT_LIMITS.chunk_line_bytes - 3) + b"\r\nhello\r\n", SIZE),
@@ -89,6 +99,10 @@ BROKEN = [
     (b"0\r\nX: y\n\r\n", TRAILER),
     (b"0\r\nX: \0\r\n\r\n", TRAILER),
     (b"0\r\n\n", TRAILER),
+    (b"0\r\nX\r\n\r\n", TRAILER),
+    (b"0\r\nContent-Length: 5\r\n\r\n", "Content-Length in the trailer section"),
+    (b"0\r\nX: y\r\ntransfer-encoding: chunked\r\n\r\n", "transfer-encoding in the trailer section"),
+    (b"0\r\nHOST:\r\n\r\n", "HOST in the trailer section"),
     (b"0\r\n" + b"T: t\r\n" * 20_000, TRAILER_LONG),
     (b"0\r\nT: " + b"t" * DEFAULT_LIMITS.trailer_bytes, TRAILER_LONG),
 ]
@@ -111,6 +125,31 @@ def test_the_place_of_the_trailer_section_counts_the_bytes_taken_before_it() -> 
     split = ChunkedBody()
     assert (split.feed(b"1\r\na\r\n0\r", 0), split.in_trailer) == (8, False)
     assert (split.feed(b"\n\r\n", 0), split.in_trailer, split.trailer_at) == (3, True, 1)
+
+
+def test_each_limit_is_the_caller_s_to_set() -> None:
+    limits = MessageLimits(chunk_line_bytes=5, trailer_bytes=9)
+    for raw, problem in (
+        (b"1;abc\r\n", SIZE),
+        (b"1;a\r\n!\r\n0\r\nX: yyyy\r\n\r\n", "trailer section of more than 9 bytes"),
+    ):
+        with pytest.raises(FramingError) as caught:
+            ChunkedBody(limits).feed(raw, 0)
+        assert str(caught.value) == problem
+    body = ChunkedBody(limits)
+    body.feed(b"1;a\r\n!\r\n0\r\nX: y\r\n\r\n", 0)
+    assert body.done
+
+
+def test_a_trailer_line_in_pieces_is_not_read_again_for_each() -> None:
+    """What is kept of it tells its kind, and does not grow."""
+    body = ChunkedBody()
+    body.feed(b"0\r\n", 0)
+    for piece in (b"n" * 40, b"n" * 40, b":", b" v" * 5000):
+        body.feed(piece, 0)
+        assert len(body._line) <= 33
+    assert body.feed(b"v\r\n\r\n", 0) == 5
+    assert body.done
 
 
 def test_a_million_one_byte_chunks_take_linear_time() -> None:

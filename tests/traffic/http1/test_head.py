@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.http1.head import HeadError, RequestHead, head_end, parse_request_head, parse_response_head
+from traffic.http1.head import (
+    HeadError,
+    RequestHead,
+    check_head_start,
+    head_end,
+    parse_request_head,
+    parse_response_head,
+)
 from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 
 
@@ -53,6 +60,7 @@ REQUESTS_REFUSED = [
     (request(b"Content-Length: 3 3"), "malformed head: Invalid character in Content-Length"),
     (request(b"Content-Length:"), "malformed head: Empty Content-Length"),
     (request(b"Content-Length: 99999999999999999999"), "malformed head: Content-Length overflow"),
+    (request(b"Content-Length: 1000000000000000000"), "Content-Length of more than 18 digits"),
     (request(b"Transfer-Encoding: gzip, chunked"), "Transfer-Encoding other than `chunked`"),
     (request(b"Transfer-Encoding: gzip"), "malformed head: Request has invalid `Transfer-Encoding`"),
     (request(b"Transfer-Encoding: xchunked"), "malformed head: Request has invalid `Transfer-Encoding`"),
@@ -71,7 +79,12 @@ REQUESTS_REFUSED = [
     (b"GET / HTTP/1.1\r\n\r\n", "no Host header, which HTTP/1.1 requires"),
     (request(b"host: b"), "more than one Host header"),
     (request(b"HOST: a", b"GET / HTTP/1.0\r\nHost: a\r\n"), "more than one Host header"),
+    (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", "the Host header is no host with an optional port"),
+    (b"GET / HTTP/1.0\r\nHost: a/b\r\n\r\n", "the Host header is no host with an optional port"),
+    (b"GET / HTTP/1.1\r\nHost: a:http\r\n\r\n", "the Host header is no host with an optional port"),
     # the request line
+    (b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed head: Invalid char in url path"),
+    (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "malformed head: CR or LF before the request line"),
     (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", "malformed head: Invalid HTTP version"),
     (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "malformed head: Expected CRLF after version"),
     (b"GET / http/1.1\r\nHost: a\r\n\r\n", "malformed head: Expected HTTP/, RTSP/ or ICE/"),
@@ -109,16 +122,37 @@ def test_a_target_up_to_the_limit_passes_and_a_longer_one_is_refused_with_414() 
     assert (str(caught.value), caught.value.status) == ("the request target has more than 16384 bytes", 414)
 
 
-def test_heads_of_more_lines_than_the_limit_are_refused_with_431() -> None:
-    limits = MessageLimits(head_fields=2)
-    parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nB: b\r\n\r\n", limits)
-    parse_response_head(b"HTTP/1.1 200 OK\r\nA: a\r\nB: b\r\n\r\n", limits)
-    with pytest.raises(HeadError) as request_error:
-        parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nB: b\r\nB: b\r\n\r\n", limits)
-    with pytest.raises(HeadError) as response_error:
-        parse_response_head(b"HTTP/1.1 200 OK\r\nA: a\r\nB: b\r\nC: c\r\n\r\n", limits)
-    assert str(request_error.value) == str(response_error.value) == "the head has more than 2 header lines"
-    assert request_error.value.status == 431
+def test_fields_up_to_the_limit_pass_and_more_are_refused_with_431() -> None:
+    for limits, count in ((DEFAULT_LIMITS, 1000), (MessageLimits(head_fields=3), 3)):
+        raw = request(b"\r\n".join([b"X: y"] * (count - 1)))
+        assert len(parse_request_head(raw, limits).fields) == count
+        with pytest.raises(HeadError) as caught:
+            parse_request_head(b"GET / HTTP/1.1\r\nA: b" + raw[15:], limits)
+        assert (str(caught.value), caught.value.status) == (f"the head has more than {count} header lines", 431)
+        with pytest.raises(HeadError):
+            parse_response_head(response(b"\r\n".join([b"X: y"] * (count + 1))), limits)
+
+
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        (b"GET / HTTP/1.1\nHost: a\n\n", "malformed head: LF without CR"),
+        (b"\n", "malformed head: LF without CR"),
+        (b"GET / HTTP/1.1\rHost", "malformed head: CR without LF"),
+        (b"GET /\0", "malformed head: NUL"),
+    ],
+)
+def test_a_head_that_can_never_be_valid_is_refused_before_it_ends(start: bytes, problem: str) -> None:
+    with pytest.raises(HeadError) as caught:
+        check_head_start(start, 0)
+    assert (str(caught.value), caught.value.status) == (problem, 400)
+
+
+def test_the_start_of_a_valid_head_is_not_refused_wherever_it_is_cut() -> None:
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nX: \xe4\r\n\r\n"
+    for cut in range(len(raw)):
+        check_head_start(raw[:cut], 0)
+        check_head_start(raw[:cut], max(0, cut - 2))
 
 
 REQUESTS_TAKEN = [
@@ -158,7 +192,9 @@ RESPONSES_REFUSED = [
     (response(b"A: b\0"), "malformed head: Invalid header value char"),
     (response(b"A: b\r\n c"), "malformed head: Unexpected whitespace after header value"),
     (response(b"A : b"), "malformed head: Invalid header token"),
-    (b"HTTP/1.1 200 a\0b\r\n\r\n", "NUL in the head"),
+    (b"HTTP/1.1 200 a\0b\r\n\r\n", "control bytes in the reason phrase"),
+    (b"HTTP/1.1 200 a\x0bb\r\n\r\n", "control bytes in the reason phrase"),
+    (b"HTTP/1.1 200 a\x7fb\r\n\r\n", "control bytes in the reason phrase"),
     (b"HTTP/1.1 200 a\rb\r\n\r\n", "malformed head: Expected LF after CR"),
     (b"HTTP/1.1 200 a\nb\r\n\r\n", "malformed head: Missing expected CR after response line"),
     (response(b"Content-Length: 3\r\nContent-Length: 3"), "malformed head: Duplicate Content-Length"),
@@ -224,6 +260,19 @@ def test_a_valid_response_head_is_read(raw: bytes, status: int, reason: bytes) -
 )
 def test_a_response_tells_whether_its_connection_goes_on(raw: bytes, keeps_alive: bool) -> None:
     assert parse_response_head(raw).keeps_alive is keeps_alive
+
+
+@pytest.mark.parametrize(
+    ("lines", "announces"),
+    [
+        (b"Content-Length: 1", True),
+        (b"Content-Length: 0", False),
+        (b"Transfer-Encoding: chunked", True),
+        (b"X: y", False),
+    ],
+)
+def test_a_response_tells_whether_its_fields_promise_a_body(lines: bytes, announces: bool) -> None:
+    assert parse_response_head(response(lines)).announces_body is announces
 
 
 @pytest.mark.parametrize(

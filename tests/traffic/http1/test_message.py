@@ -4,7 +4,7 @@ import pytest
 
 from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
-from traffic.http1.limits import DEFAULT_LIMITS
+from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 from traffic.http1.message import END, RequestEvent, RequestReader, ResponseEvent, ResponseReader
 
 Fact = bytes | str
@@ -48,7 +48,7 @@ REQUESTS: list[tuple[bytes, list[Fact]]] = [
     (A.encode() + b"hello", ["head " + A, b"hello", "end"]),
     (B.encode() + CHUNKS, ["head " + B, CHUNKS, "end"]),
     (b"\r\n\r\n" + C.encode(), ["head " + C, "end"]),
-    (b"\n\r\n" + A.encode() + b"hello", ["head " + A, b"hello", "end"]),
+    (b"\r\n" + A.encode() + b"hello", ["head " + A, b"hello", "end"]),
     (
         C.encode() + A.encode() + b"GET /" + b"\r\n" + B.encode() + CHUNKS + D.encode(),
         ["head " + C, "end", "head " + A, b"GET /", "end", "head " + B, CHUNKS, "end", "head " + D, "end"],
@@ -155,6 +155,55 @@ def test_a_response_s_head_has_the_same_limit_after_an_interim_one_too() -> None
             assert read_response("HEAD", before + fits, step)[0][-2:] == ["head " + fits.decode(), "end"]
             with pytest.raises(HeadError, match=r"^the head has more than 65536 bytes$"):
                 read_response("HEAD", before + start + b"x" + fits[len(start) :], step)
+
+
+LONE = [b"\n", b"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.1\nHost: a\n\n", b"\rGET / HTTP/1.1\r\n"]
+
+
+@pytest.mark.parametrize("data", LONE)
+def test_a_lone_cr_or_lf_in_a_head_is_refused_at_once(data: bytes) -> None:
+    for step in (1, len(data)):
+        with pytest.raises(HeadError) as caught:
+            read_requests(data, step)
+        assert caught.value.status == 400
+    with pytest.raises(HeadError, match=r"^malformed head: LF without CR$"):
+        read_response("GET", b"HTTP/1.1 200 OK\nA: b\n\n", 1)
+
+
+def test_readers_keep_to_the_limits_they_are_given() -> None:
+    limits = MessageLimits(head_bytes=40, head_fields=1, chunk_line_bytes=5)
+    for data, problem in (
+        (b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"a" * 40), "the head has more than 40 bytes"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n", "the head has more than 1 header lines"),
+    ):
+        with pytest.raises(HeadError) as caught:
+            RequestReader(limits).feed(data)
+        assert str(caught.value) == problem
+    response = ResponseReader("GET", MessageLimits(chunk_line_bytes=5))
+    response.feed(CHUNKED.encode())
+    with pytest.raises(FramingError, match=r"^malformed chunk size line$"):
+        response.feed(b"1;abc\r\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "is_clean"),
+    [
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", True),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", True),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxy", False),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx", False),
+        ("GET", b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\n", False),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", False),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", False),
+    ],
+)
+def test_behind_a_body_that_must_not_come_and_may_come_nothing_is_clean(
+    method: str, data: bytes, is_clean: bool
+) -> None:
+    reader = ResponseReader(method)
+    reader.feed(data)
+    assert reader.is_clean is is_clean
 
 
 def read_response(method: str, data: bytes, step: int) -> tuple[list[Fact], ResponseReader]:
