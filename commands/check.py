@@ -8,18 +8,22 @@ import click
 from commands.command_group import examples
 from commands.config_file import BUILT_IN, Configuration
 from commands.config_option import config_option, load_or_exit
+from commands.public_bind import exit_if_open, insecure_public_bind_option, with_insecure_public_bind
 from recorder.settings import OutboundProxy, RecorderSettings
 
 
 @click.command("check", epilog=examples("recorder check --config config.yaml"))
 @config_option
-def check_command(config_path: Path | None) -> None:
+@insecure_public_bind_option
+def check_command(config_path: Path | None, *, insecure_public_bind: bool) -> None:
     """Read the configuration and print what it would do.
 
     Exits 2 with every error at once, each with its line.
     """
-    for line in describe(load_or_exit(config_path)):
+    configuration = with_insecure_public_bind(load_or_exit(config_path), insecure_public_bind)
+    for line in describe(configuration):
         click.echo(line)
+    exit_if_open(configuration)
 
 
 def describe(configuration: Configuration) -> Iterator[str]:
@@ -31,6 +35,9 @@ def describe(configuration: Configuration) -> Iterator[str]:
     yield f"recordings  go to {capture.server_url}, which stores them in {ingest.log_dir} ({ingest.layout})"
     yield f"journal     {capture.journal_dir}, at most {_size(capture.journal_bytes_max)}, then {capture.when_full}"
     yield f"secrets     {'are redacted' if capture.redact else 'are recorded as they are'}"
+    for name, keys in (("recorder", recorder.keys), ("ingest", ingest.keys), ("link", ingest.link_keys)):
+        if keys:
+            yield f"keys        {name}: {', '.join(key.name for key in keys)}"
     if recorder.proxy != OutboundProxy():
         yield f"proxies     {_proxies(recorder.proxy)}"
     yield "routes"

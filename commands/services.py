@@ -23,7 +23,10 @@ import click
 
 from commands.command_group import examples
 from commands.config_option import config_option, load_or_exit
+from commands.public_bind import insecure_public_bind_option, with_insecure_public_bind
 from commands.start_text import ingest_text, recorder_text
+from commands.supervisor import CONFIG_EXIT_CODE
+from traffic.public_bind import PublicBindError
 
 if TYPE_CHECKING:
     from ingest_server.server import IngestServer
@@ -46,13 +49,14 @@ class Service:
 
 @click.command("proxy", epilog=examples("recorder proxy --config config.yaml"))
 @config_option
+@insecure_public_bind_option
 @exit_with_parent_option
-def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
+def proxy_command(config_path: Path | None, *, insecure_public_bind: bool, exit_with_parent: bool) -> None:
     """Start the recorder alone.
 
     It forwards requests and sends recordings to the ingest server that logging.server_url names.
     """
-    configuration = load_or_exit(config_path, quiet=exit_with_parent)
+    configuration = with_insecure_public_bind(load_or_exit(config_path, quiet=exit_with_parent), insecure_public_bind)
     from recorder.server import Recorder  # noqa: PLC0415 not needed to report a wrong configuration
 
     settings = configuration.recorder
@@ -67,13 +71,14 @@ def proxy_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
 
 @click.command("ingest", epilog=examples("recorder ingest --config config.yaml"))
 @config_option
+@insecure_public_bind_option
 @exit_with_parent_option
-def ingest_command(config_path: Path | None, *, exit_with_parent: bool) -> None:
+def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit_with_parent: bool) -> None:
     """Start the ingest server alone.
 
     It takes recordings from recorders and stores them as files.
     """
-    configuration = load_or_exit(config_path, quiet=exit_with_parent)
+    configuration = with_insecure_public_bind(load_or_exit(config_path, quiet=exit_with_parent), insecure_public_bind)
     from ingest_server.server import IngestServer  # noqa: PLC0415 imports aiohttp, which `proxy` does without
 
     settings = configuration.ingest
@@ -101,6 +106,9 @@ async def _run(service: Service, is_child: bool) -> int:
     _stop_on_signals(stop)
     try:
         await service.server.start()
+    except PublicBindError as error:
+        click.echo(f"Error: {error}", err=True)
+        return CONFIG_EXIT_CODE
     except (OSError, ValueError) as error:
         click.echo(f"Error: {explain(error, service.section, service.address)}", err=True)
         return 1

@@ -11,20 +11,23 @@ import click
 from commands.command_group import examples
 from commands.config_file import Configuration
 from commands.config_option import config_option, load_or_exit
+from commands.public_bind import exit_if_open, insecure_public_bind_option, with_insecure_public_bind
 from commands.start_text import ingest_text, recorder_text
 from commands.supervisor import Child, ChildFailedError, Supervisor
 
 
 @click.command("up", epilog=examples("recorder up", "recorder up --config config.yaml"))
 @config_option
+@insecure_public_bind_option
 @click.pass_context
-def up_command(context: click.Context, config_path: Path | None) -> None:
+def up_command(context: click.Context, config_path: Path | None, *, insecure_public_bind: bool) -> None:
     """Start the recorder and the ingest server, and keep them running.
 
     Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
     one stops at once.
     """
-    configuration = load_or_exit(config_path)
+    configuration = with_insecure_public_bind(load_or_exit(config_path), insecure_public_bind)
+    exit_if_open(configuration)
     ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
     supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)
     raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy)))
@@ -37,6 +40,8 @@ def make_children(
     parent = context.find_root()
     before = ["--log-level", parent.params["log_level"]]
     behind = ["--exit-with-parent"]
+    if configuration.recorder.insecure_public_bind:
+        behind += ["--insecure-public-bind"]
     if configuration.path is not None:
         behind += ["--config", str(configuration.path)]
     return [Child(name, [*before, name, *behind], output) for name in names]

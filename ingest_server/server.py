@@ -6,6 +6,7 @@ async with IngestServer(IngestSettings(port=0)) as server:
 
 import asyncio
 import errno
+import logging
 import socket
 from types import TracebackType
 from typing import Self
@@ -22,9 +23,12 @@ from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
 from ingest_server.writer import Writer
 from traffic.capture.redact import Redactor, load_redaction_key
+from traffic.public_bind import check_bind
 
 BACKLOG = 1024
 SHUTDOWN_S = 2.0  # for requests that are being answered
+
+log = logging.getLogger(__name__)
 
 
 class IngestServer:
@@ -43,8 +47,9 @@ class IngestServer:
         return int(self._sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Raises OSError: the port is in use, or `log_dir` is (FolderInUseError) or cannot be written."""
+        """Raises PublicBindError, and OSError: the port or `log_dir` is in use (FolderInUseError), or not writable."""
         settings = self._settings
+        _check_bind(settings)
         self._sockets = _bind(settings.host, settings.port)
         try:
             self._lock = FolderLock(settings.log_dir)
@@ -110,6 +115,13 @@ class IngestServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def _check_bind(settings: IngestSettings) -> None:
+    found = socket.getaddrinfo(settings.host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    warning = check_bind("ingest", settings, {str(address[0]) for *_, address in found})
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

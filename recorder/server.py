@@ -31,6 +31,7 @@ from recorder.tasks import TaskOwner
 from traffic.capture.events import Gap, encode
 from traffic.capture.frames import Kind, encode_frame
 from traffic.capture.redact import Redactor, load_redaction_key
+from traffic.public_bind import check_bind
 
 SWEEP_INTERVAL_S = 0.5
 DRAIN_S = 5.0  # for what is in the journal at a stop, while the ingest server answers
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Raises RoutingError for patterns in conflict, JournalLockedError, and OSError where it cannot listen."""
+    """Raises PublicBindError, RoutingError for patterns in conflict, JournalLockedError, and OSError."""
 
     def __init__(self, settings: RecorderSettings) -> None:
         self.settings = settings
@@ -66,6 +67,7 @@ class Recorder:
         return self._context.tap.ledger
 
     async def start(self) -> None:
+        _check_bind(self.settings)
         sockets = _listening_sockets(self.settings.host, self.settings.port)
         try:
             self.port = sockets[0].getsockname()[1]
@@ -160,6 +162,13 @@ class Recorder:
         for client in list(self._context.clients):
             client.check_deadlines(now_s)
         self._context.pool.expire(now_s)
+
+
+def _check_bind(settings: RecorderSettings) -> None:
+    found = socket.getaddrinfo(settings.host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    warning = check_bind("server", settings, {str(address[0]) for *_, address in found})
+    if warning is not None:
+        log.warning("%s", warning)
 
 
 def _listening_sockets(host: str, port: int) -> list[socket.socket]:

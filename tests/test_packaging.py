@@ -159,8 +159,8 @@ def _instructions(name: str) -> list[str]:
 def test_every_container_runs_the_one_image_with_a_command_of_the_recorder() -> None:
     services = COMPOSE["services"]
     assert {name: service["command"] for name, service in services.items()} == {
-        "ingest": ["ingest"],
-        "recorder": ["proxy"],
+        "ingest": ["ingest", "--insecure-public-bind"],
+        "recorder": ["proxy", "--insecure-public-bind"],
     }
     assert {(service["build"], service["image"]) for service in services.values()} == {(".", "llm-flight-recorder")}
     assert _instructions("ENTRYPOINT") == ['["recorder"]']
