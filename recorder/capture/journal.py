@@ -19,7 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from traffic.capture.frames import HEADER, FrameDecoder, FrameError, Kind, encode_frame
+from traffic.capture.events import Gap, encode
+from traffic.capture.frames import FrameDecoder, FrameError, Kind, encode_frame, find_frame
 from traffic.capture.names import is_uuid
 
 SEGMENT_BYTES = 32 * 1024 * 1024
@@ -77,6 +78,7 @@ class Journal:
         self._end = self._file_end()
         self._stored = 0  # what lies below it is with the ingest server
         self._marks = self._left_behind_marks()  # (offset, since when the bytes behind it are here), oldest first
+        self._torn_bytes = 0  # cut off by recover, and not yet counted in a gap record
         self.is_closed = False
 
     @property
@@ -126,14 +128,19 @@ class Journal:
             os.fsync(self._file.fileno())
 
     def close(self, reason: str, at: int | None = None) -> None:
-        """Append the CLOSED frame, at offset `at` where the ingest server is ahead of a journal that lost its tail."""
+        """Append the CLOSED frame, at offset `at` where the ingest server is ahead of a journal that lost its tail.
+
+        A torn tail that was cut off is counted in a gap record before it.
+        """
         try:
             if not self.is_closed:
                 if at is not None and at > self._end:
                     self._end = at
                     self._open_segment(at)
-                self.append(encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
-                self.is_closed = True
+                torn = Gap(0, 0, 0, self._torn_bytes, "journal_torn")
+                gap = encode_frame(Kind.GAP, 0, 0, 0, [encode(torn)]) if self._torn_bytes else []
+                self.append(gap + encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
+                self.is_closed, self._torn_bytes = True, 0
         finally:
             if self._file is not None:
                 self._file.close()
@@ -141,20 +148,22 @@ class Journal:
             self.wake()
 
     def recover(self) -> None:
-        """Cut a torn tail off a journal that was left behind, and learn whether it was closed."""
+        """Cut a torn tail off a journal that was left behind, and learn whether it was closed.
+
+        The tail begins behind the last whole frame; damaged ones before it stay, for the shipper to skip and count.
+        """
         if not self._segments:
             return
         start = self._segments[-1]
         data = self._path(start).read_bytes()
         end, last_kind = 0, 0
-        while (following := _skip_damaged_frame(data, end)) < len(data):
+        while (following := find_frame(data, end)) >= 0:
             decoder = FrameDecoder()
             with contextlib.suppress(FrameError):
                 for frame in decoder.feed(data[following:]):
                     last_kind = frame.kind
-            if not decoder.consumed:
-                break  # the tail, torn: what was written last, and not whole
             end = following + decoder.consumed
+        self._torn_bytes = len(data) - end
         os.truncate(self._path(start), end)
         self._end = start + end
         self.is_closed = last_kind == Kind.CLOSED
@@ -178,14 +187,12 @@ class Journal:
         return self._path(start).open("rb"), offset - start, behind - offset
 
     def behind_damage(self, offset: int) -> int:
-        """Where whole frames begin again behind the damaged one at `offset`: right behind it, if its length is sound,
-        else at the next segment, or at the end.
-        """
+        """Where whole frames begin again behind the damaged one at `offset`: at the next segment at the latest."""
         file, position, held = self.open_at(offset)
         with file:
             file.seek(position)
-            skipped = _skip_damaged_frame(file.read(held), 0)
-        return offset + (skipped or held)
+            following = find_frame(file.read(held), 0)
+        return offset + (following if following > 0 else held)
 
     def delete_below(self, offset: int) -> None:
         """What lies below `offset` is stored: delete the whole segments there, never the one being written."""
@@ -232,16 +239,6 @@ class Journal:
 
     def _file_end(self) -> int:
         return self._segments[-1] + self._path(self._segments[-1]).stat().st_size if self._segments else 0
-
-
-def _skip_damaged_frame(data: bytes, at: int) -> int:
-    """`at`, or the position behind the damaged frame there if its length is sound and a whole frame follows it."""
-    length = int.from_bytes(data[at + 4 : at + 8], "little") + HEADER.size
-    for position in (at, at + length):
-        with contextlib.suppress(FrameError):
-            if next(FrameDecoder().feed(data[position:]), None) is not None:
-                return position
-    return at
 
 
 def _write_all(file: BinaryIO, buffers: Sequence[bytes]) -> int:

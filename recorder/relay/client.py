@@ -117,6 +117,8 @@ class ClientConnection(asyncio.Protocol):
     def resume_after_full_queue(self) -> None:
         unread, self._unread = self._unread, b""
         self.flow.release(Hold.QUEUE)
+        if self.exchange is None and self.reader.has_next:
+            self._next_request()
         if unread and self._closes_at_s is None and not self.flow.transport.is_closing():
             self._take(unread)
 
@@ -161,6 +163,8 @@ class ClientConnection(asyncio.Protocol):
         elif self.flow.transport.is_closing():
             if now_s - self._since_s > self._context.settings.limits.client_idle_s:  # it never took its last bytes
                 self.flow.transport.abort()
+        elif self.flow.is_held_by_queue:
+            self._since_s = now_s  # it waits for the recorder, which counts against nobody
         elif self.reader.partial_head and not self.is_full:
             if now_s - self._since_s > self._context.settings.limits.head_read_s:
                 self._refuse("the request's head did not arrive in time", 408, "client_timeout")
@@ -187,6 +191,10 @@ class ClientConnection(asyncio.Protocol):
             return
         if self.is_full:  # it does not take its answers: there will be no more of them until it does
             self.flow.hold(Hold.PEER)
+            return
+        if self._context.queue.blocks:  # nor does the way to the journal take another request
+            self.flow.hold(Hold.QUEUE)
+            self._context.queue.resume_later(self)
             return
         self._advance(None)
         self.read_on()

@@ -33,5 +33,9 @@ class Flow:
                 self.transport.resume_reading()
 
     @property
+    def is_held_by_queue(self) -> bool:
+        return bool(self._holds & Hold.QUEUE)
+
+    @property
     def is_held_by_peer(self) -> bool:
         return bool(self._holds & Hold.PEER)

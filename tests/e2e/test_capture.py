@@ -215,6 +215,25 @@ async def test_a_full_journal_pauses_clients_where_it_blocks_and_loses_nothing(f
     assert not (flight.log_dir / "gaps.ndjson").exists()
 
 
+async def test_pipelined_requests_wait_as_well_where_a_full_journal_blocks(flight: Flight) -> None:
+    """Those that came in one read with the request that filled it: none starts before there is room, none is lost."""
+    flight.ingest_port = free_port()
+    async with ScriptedUpstream(answers(ok(BODY))) as upstream:
+        capture = Capture(journal_bytes_max=400_000, when_full="block")
+        await flight.start_recorder(to(upstream.port), capture=capture)
+        client = await flight.connect()
+        await client.send(b"".join(get(str(number)) for number in range(60)))
+        await until(lambda: flight.paused_clients > 0, "the client is paused")
+        await flight.wait_until_written()
+        assert sum(peer.received.count(b"GET ") for peer in upstream.peers) < 30
+        await flight.start_ingest()
+        for _ in range(60):
+            assert await client.read_message() == ok(BODY)
+        records = await flight.land()
+    assert [record.metadata["url"].rpartition("/")[2] for record in records] == [*map(str, range(60))]
+    assert all(record.metadata["completed"] for record in records)
+
+
 @pytest.mark.parametrize("on_failure", ["fail_open", "fail_closed"])
 async def test_a_disk_that_takes_nothing_fails_requests_only_where_that_is_asked_for(
     flight: Flight, on_failure: str

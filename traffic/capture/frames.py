@@ -20,6 +20,7 @@ A frame is a header of 33 bytes, little-endian, and its payload:
 The recorder's journal writer encodes; the ingest server's store and the journal's recovery decode.
 """
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
@@ -28,6 +29,7 @@ from zlib import crc32
 
 HEADER = struct.Struct("<IIBQQQ")
 PAYLOAD_BYTES_MAX = 16 * 1024 * 1024
+SEARCHED_BYTES_MAX = 512 * 1024 * 1024
 
 _CHECKED = struct.Struct("<IBQQQ")
 _CRC = struct.Struct("<I")
@@ -40,6 +42,10 @@ class Kind(IntEnum):
     FINISHED = 4
     GAP = 5
     CLOSED = 6
+
+
+# Behind the checksum: a length below 2**25, a kind, three numbers below 2**48. A lookahead, so that matches overlap.
+_LIKELY_HEADER = re.compile(rb"(?s)(?=.{7}[\x00\x01][%b].{6}\x00\x00.{6}\x00\x00.{6}\x00\x00)" % re.escape(bytes(Kind)))
 
 
 class Frame(NamedTuple):
@@ -65,6 +71,38 @@ def encode_frame(kind: int, number: int, offset: int, at_us: int, pieces: Sequen
     for piece in pieces:
         crc = crc32(piece, crc)
     return [_CRC.pack(crc) + checked, *pieces]
+
+
+def frame_end(data: bytes, at: int) -> int:
+    """Where the whole frame at `at` ends; -1: there is none."""
+    if at + HEADER.size > len(data):
+        return -1
+    crc, length, *_ = HEADER.unpack_from(data, at)
+    end: int = at + HEADER.size + length
+    if length > PAYLOAD_BYTES_MAX or end > len(data) or crc32(memoryview(data)[at + 4 : end]) != crc:
+        return -1
+    return end
+
+
+def find_frame(data: bytes, at: int) -> int:
+    """Where to go on at `at`, where a frame is expected and may be damaged; -1: no whole frame follows.
+
+    There; else behind it, by the length that it names; else wherever the next begins. The last is a search, and a
+    payload may be made to look like many frames: it tries SEARCHED_BYTES_MAX at most.
+    """
+    length = int.from_bytes(data[at + 4 : at + 8], "little")
+    for place in (at, at + HEADER.size + length):
+        if frame_end(data, place) >= 0:
+            return place
+    searched_bytes = 0
+    for match in _LIKELY_HEADER.finditer(data, at + 1):
+        place = match.start()
+        if frame_end(data, place) >= 0:
+            return place
+        searched_bytes += min(int.from_bytes(data[place + 4 : place + 8], "little"), len(data) - place)
+        if searched_bytes > SEARCHED_BYTES_MAX:
+            break
+    return -1
 
 
 class FrameDecoder:

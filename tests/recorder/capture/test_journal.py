@@ -10,6 +10,7 @@ import pytest
 
 from recorder.capture import journal as journal_module
 from recorder.capture.journal import Journal, JournalFolder, JournalLockedError
+from traffic.capture.events import Gap, decode_gap
 from traffic.capture.frames import FrameDecoder, Kind, encode_frame
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
@@ -98,7 +99,7 @@ def test_whole_acknowledged_segments_are_deleted_and_never_the_last(folder: Path
     assert not folder.exists()
 
 
-def test_every_torn_tail_is_cut_behind_its_last_whole_frame(folder: Path) -> None:
+def test_every_torn_tail_is_cut_behind_its_last_whole_frame_and_counted_in_a_gap(folder: Path) -> None:
     whole = [frame(1, 5), frame(2, 0), frame(3, 40)]
     data, ends = b"".join(whole), [0, 38, 71, 144]
     path = folder / f"{0:020d}.seg"
@@ -111,22 +112,23 @@ def test_every_torn_tail_is_cut_behind_its_last_whole_frame(folder: Path) -> Non
         journal.close("recorder_crash")
         assert read_all(journal)[:expected] == data[:expected]
         assert closing_reason(journal) == "recorder_crash"
+        gaps = [frame.payload for frame in FrameDecoder().feed(read_all(journal)) if frame.kind == Kind.GAP]
+        torn = [Gap(0, 0, 0, cut - expected, "journal_torn")] if cut > expected else []
+        assert [decode_gap(payload) for payload in gaps] == torn
         for left in folder.glob("*.seg"):
             left.unlink()
 
 
-def test_a_flipped_byte_costs_its_frame_and_a_flipped_length_what_follows(folder: Path) -> None:
-    """With its length sound, the frames behind a damaged one are found; the damaged one stays, to be skipped over."""
+def test_a_flipped_byte_costs_its_frame_alone(folder: Path) -> None:
+    """The frames behind a damaged one are found, though its length be damaged; it stays, to be skipped over."""
     data = frame(1, 5) + frame(2, 20) + frame(3) + frame(4)
     path = folder / f"{0:020d}.seg"
     for place in range(38, 91):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
         journal = Journal(folder)
         journal.recover()
-        is_length = 42 <= place < 46
-        assert journal.end == path.stat().st_size == (38 if is_length else len(data))
-        if not is_length:
-            assert journal.behind_damage(38) == 91
+        assert journal.end == path.stat().st_size == len(data)
+        assert journal.behind_damage(38) == 91
 
 
 def test_a_flipped_byte_in_the_last_frame_cuts_it_off(folder: Path) -> None:

@@ -245,7 +245,7 @@ async def test_journals_left_behind_come_first_and_say_that_the_recorder_crashed
     shipper.start()
     await until(lambda: store.numbers(live) == [9])
     assert store.order == [torn.id, empty.id, closed.id, live.id]
-    assert [store.numbers(journal) for journal in (torn, empty, closed)] == [[1, 2, 0], [0], [7, 0]]
+    assert [store.numbers(journal) for journal in (torn, empty, closed)] == [[1, 2, 0, 0], [0], [7, 0]]
     reasons = [store.closing_reason(journal) for journal in (torn, empty, closed)]
     assert reasons == ["recorder_crash", "recorder_crash", "shutdown"]
     assert [path.name for path in folder.root.iterdir() if path.is_dir()] == [live.id]

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.capture.frames import HEADER, PAYLOAD_BYTES_MAX, FrameDecoder, FrameError, encode_frame
+from traffic.capture.frames import (
+    HEADER,
+    PAYLOAD_BYTES_MAX,
+    SEARCHED_BYTES_MAX,
+    FrameDecoder,
+    FrameError,
+    Kind,
+    encode_frame,
+    find_frame,
+)
 
 U64 = st.integers(0, 2**64 - 1)
 FRAMES = st.lists(
@@ -77,3 +86,26 @@ def test_an_error_names_the_position_in_the_whole_stream() -> None:
     with pytest.raises(FrameError) as caught:
         list(decoder.feed(frame[10:-1] + b"X"))
     assert str(caught.value) == "no valid frame at byte 36: checksum does not match"
+
+
+def test_the_next_whole_frame_is_found_behind_any_damage() -> None:
+    """Whichever byte of the damaged one is flipped, its length included; zeros and noise hold no frame."""
+    first, second = (b"".join(encode_frame(Kind.REQUEST, number, 0, 7, [b"x" * 40])) for number in (1, 2))
+    for place in range(len(first)):
+        damaged = first[:place] + bytes([first[place] ^ 0x55]) + first[place + 1 :]
+        assert find_frame(damaged + second, 0) == len(first)
+        assert find_frame(damaged, 0) == -1
+    assert find_frame(first + second, 0) == 0
+    for noise in (bytes(500), b"\xff" * 500, first[:50]):
+        assert find_frame(noise + second, 0) == len(noise)
+        assert find_frame(noise, 0) == -1
+    assert find_frame(b"", 0) == -1
+
+
+def test_a_payload_full_of_what_looks_like_frames_is_given_up_after_a_bounded_search() -> None:
+    lure = HEADER.pack(0, PAYLOAD_BYTES_MAX, Kind.REQUEST, 1, 0, 0)
+    tried = SEARCHED_BYTES_MAX // PAYLOAD_BYTES_MAX + 2
+    data = lure * tried + bytes(PAYLOAD_BYTES_MAX + HEADER.size)
+    whole = b"".join(encode_frame(Kind.REQUEST, 1, 0, 0, [b"x"]))
+    assert find_frame(data + whole, 1) == -1
+    assert find_frame(data[len(lure) * 3 :] + whole, 1) == len(data) - len(lure) * 3
