@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from recorder.settings import Route
+from ingest_server.settings import IngestSettings
+from recorder.settings import RecorderSettings, Route
 
 OPENAI, ANTHROPIC, GEMINI, OLLAMA = "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "OLLAMA_HOST"
 OPENAI_LEGACY = "OPENAI_API_BASE"  # what older clients read
@@ -24,10 +25,11 @@ _OLLAMA_PORT = 11434
 _ANY_ADDRESS = {"": "localhost", "0.0.0.0": "localhost", "::": "localhost"}  # noqa: S104 read, not bound
 
 
-def server_url(host: str, port: int) -> str:
-    """Where a client on this machine reaches a server that listens on `host`."""
-    host = _ANY_ADDRESS.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def server_url(settings: RecorderSettings | IngestSettings, port: int, host: str | None = None) -> str:
+    """Where a client on this machine reaches a server. `host`: its name for the client, where that is another one."""
+    host = host or _ANY_ADDRESS.get(settings.host, settings.host)
+    scheme = "http" if settings.tls is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 def variable_of(route: Route) -> str:
@@ -43,25 +45,25 @@ def variable_of(route: Route) -> str:
     return OPENAI
 
 
-def base_url(route: Route, variable: str, host: str, port: int) -> str | None:
+def base_url(route: Route, variable: str, settings: RecorderSettings, port: int) -> str | None:
     """None for a pattern that clients cannot put their own paths behind."""
     method, _, pattern = route.pattern.rpartition(" ")
     if method or not pattern.endswith("/"):
         return None
     pattern_host, _, path = pattern.removesuffix("/").partition("/")
-    base = server_url(pattern_host or host, port) + ("/" + path if path else "")
+    base = server_url(settings, port, pattern_host or None) + ("/" + path if path else "")
     adds_version = variable == OPENAI and not _VERSION.search(urlsplit(route.destination).path)
     return base + "/v1" if adds_version else base
 
 
-def variables_for(routes: Sequence[Route], chosen: Route | None, host: str, port: int) -> dict[str, str]:
+def variables_for(settings: RecorderSettings, chosen: Route | None, port: int) -> dict[str, str]:
     """The environment of a command: per kind of client the first route of that kind, or the chosen one.
 
     A chosen Ollama route serves OpenAI clients as well: Ollama speaks their API under /v1.
     """
     variables: dict[str, str] = {}
-    for variable, route in _in_order(routes, chosen):
-        url = base_url(route, variable, host, port)
+    for variable, route in _in_order(settings.routes, chosen):
+        url = base_url(route, variable, settings, port)
         if url is not None:
             variables.setdefault(variable, url)
     if OPENAI in variables:

@@ -9,6 +9,7 @@ from commands.command_group import examples
 from commands.config_file import BUILT_IN, Configuration
 from commands.config_option import config_option, load_or_exit
 from commands.public_bind import exit_if_open, insecure_public_bind_option, with_insecure_public_bind
+from ingest_server.settings import IngestSettings
 from recorder.settings import OutboundProxy, RecorderSettings
 
 
@@ -20,7 +21,7 @@ def check_command(config_path: Path | None, *, insecure_public_bind: bool) -> No
 
     Exits 2 with every error at once, each with its line.
     """
-    configuration = with_insecure_public_bind(load_or_exit(config_path), insecure_public_bind)
+    configuration = with_insecure_public_bind(load_or_exit(config_path, ("server", "ingest")), insecure_public_bind)
     for line in describe(configuration):
         click.echo(line)
     exit_if_open(configuration)
@@ -30,8 +31,8 @@ def describe(configuration: Configuration) -> Iterator[str]:
     recorder, ingest = configuration.recorder, configuration.ingest
     capture = recorder.capture
     yield f"config      {configuration.path or BUILT_IN}"
-    yield f"recorder    listens on {_url(recorder.host, recorder.port)}"
-    yield f"ingest      listens on {_url(ingest.host, ingest.port)}"
+    yield f"recorder    listens on {_url(recorder)}"
+    yield f"ingest      listens on {_url(ingest)}"
     yield f"recordings  go to {capture.server_url}, which stores them in {ingest.log_dir} ({ingest.layout})"
     yield f"journal     {capture.journal_dir}, at most {_size(capture.journal_bytes_max)}, then {capture.when_full}"
     yield f"secrets     {'are redacted' if capture.redact else 'are recorded as they are'}"
@@ -61,9 +62,9 @@ def _mark(log: bool) -> str:
     return "[log]" if log else "[no-log]"
 
 
-def _url(host: str, port: int) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port or '<a free port>'}"
+def _url(settings: RecorderSettings | IngestSettings) -> str:
+    name = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'http' if settings.tls is None else 'https'}://{name}:{settings.port or '<a free port>'}"
 
 
 def _size(count: int) -> str:

@@ -9,22 +9,25 @@ written to. Every error of the file is reported at once, each with its line. Rel
 Called by the commands with `os.environ`; nothing else reads YAML or the environment.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from dotenv import dotenv_values
 
-from commands.config_schema import Config, RouteSection
+from commands.config_schema import Config, RouteSection, TlsSection
 from commands.config_validation import validate
 from commands.config_warnings import find_likely_mistakes
 from commands.config_yaml import Document, Finding, Location, YamlError, read_document
 from commands.outbound_proxy import read_outbound_proxy
 from commands.own_ports import OwnPort, find_loops, own_ports
+from commands.tls_files import TlsFindings
 from ingest_server.settings import IngestLimits, IngestSettings
+from ingest_server.settings import TlsFiles as IngestTls
 from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
+from recorder.settings import TlsFiles as RecorderTls
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key
 
@@ -47,14 +50,17 @@ class ConfigError(Exception):
         super().__init__("\n".join(self.messages))
 
 
-def load_config(path: Path | None, environ: Mapping[str, str]) -> Configuration:
-    """Raises ConfigError. `path` is what `--config` named."""
+def load_config(path: Path | None, environ: Mapping[str, str], serves: Collection[str] = ()) -> Configuration:
+    """Raises ConfigError. `path` is what `--config` named; the TLS files of the sections that `serves` names ("server",
+    "ingest") are checked as well.
+    """
     path = _find(path, environ)
     if path is None:
         hint = "there is no config.yaml here, so the built-in defaults apply; `recorder init` writes them to a file"
-        return _load(_Source(BUILT_IN, built_in_text(), Path(), None), environ, [hint])
+        return _load(_Source(BUILT_IN, built_in_text(), Path(), None), environ, [hint], serves)
     text = _read_text(path)
-    return _load(_Source(str(path), text, path.parent, path), {**_read_dotenv(path.parent / ".env"), **environ}, [])
+    environ = {**_read_dotenv(path.parent / ".env"), **environ}
+    return _load(_Source(str(path), text, path.parent, path), environ, [], serves)
 
 
 def built_in_text() -> str:
@@ -99,7 +105,7 @@ class _Source:
     path: Path | None
 
 
-def _load(source: _Source, environ: Mapping[str, str], hints: list[str]) -> Configuration:
+def _load(source: _Source, environ: Mapping[str, str], hints: list[str], serves: Collection[str]) -> Configuration:
     try:
         document = read_document(source.text, environ)
     except YamlError as error:
@@ -108,7 +114,14 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str]) -> Conf
     proxy, proxy_findings = read_outbound_proxy(config.http_client, environ, _listening(config))
     settings = _Settings(config, document, source)
     recorder, ingest = settings.recorder(proxy), settings.ingest()
-    findings = [*document.findings, *_new(invalid, document.findings), *find_loops(config), *proxy_findings]
+    tls = TlsFindings(recorder, ingest, serves)
+    findings = [
+        *document.findings,
+        *_new(invalid, document.findings),
+        *find_loops(config),
+        *proxy_findings,
+        *tls.errors,
+    ]
     if ingest.key_dir.resolve().is_relative_to(ingest.log_dir.resolve()):
         text = "must be outside ingest.log_dir: it holds the key behind redacted secrets"
         findings.append((("capture", "journal_dir"), text))
@@ -119,7 +132,7 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str]) -> Conf
         errors += error.messages
     if errors:
         raise ConfigError(errors)
-    warnings = _messages(find_likely_mistakes(config), document, source.name)
+    warnings = _messages([*find_likely_mistakes(config), *tls.warnings], document, source.name)
     return Configuration(recorder, ingest, source.path, hints + warnings)
 
 
@@ -160,6 +173,7 @@ class _Settings:
         return RecorderSettings(
             host=server.host,
             port=server.port,
+            tls=None if server.tls is None else RecorderTls(*self.tls_files(server.tls)),
             not_found=server.not_found,
             dynamic_ports=server.dynamic_ports,
             forbidden_ports=frozenset(own.port for own in own_ports(config) if own.key != "server.port"),
@@ -178,6 +192,7 @@ class _Settings:
                 fsync=capture.fsync,
                 on_failure=capture.on_failure,
                 redact=capture.redact == "default",
+                server_ca=None if capture.server_ca is None else self.folder(capture.server_ca),
                 link_key=capture.link_key,
             ),
             keys=_keys(server.keys),
@@ -213,6 +228,7 @@ class _Settings:
         return IngestSettings(
             host=ingest.host,
             port=ingest.port,
+            tls=None if ingest.tls is None else IngestTls(*self.tls_files(ingest.tls)),
             log_dir=self.folder(ingest.log_dir),
             layout=ingest.layout,
             redact=capture.redact == "default",
@@ -227,6 +243,9 @@ class _Settings:
         """Of the recorder with the same configuration."""
         key = self.config.capture.link_key
         return {} if key is None else {"capture.link_key": key}
+
+    def tls_files(self, tls: TlsSection) -> tuple[Path, Path]:
+        return self.folder(tls.cert), self.folder(tls.key)
 
     def folder(self, text: str) -> Path:
         return self.source.folder / Path(text).expanduser()

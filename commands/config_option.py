@@ -1,6 +1,7 @@
 """The `--config` option, and how a command gets its configuration or ends with exit code 2."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -15,10 +16,10 @@ config_option = click.option(
 )
 
 
-def load_or_exit(path: Path | None, *, quiet: bool = False) -> Configuration:
+def load_or_exit(path: Path | None, serves: Collection[str] = (), *, quiet: bool = False) -> Configuration:
     """Prints every error of the configuration on stderr, one a line, and exits 2; else its warnings, unless `quiet`."""
     try:
-        configuration = load_config(path, os.environ)
+        configuration = load_config(path, os.environ, serves)
     except ConfigError as error:
         for message in error.messages:
             click.echo(message, err=True)

@@ -50,9 +50,15 @@ class Section(BaseModel):
         return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
 
 
+class TlsSection(Section):
+    cert: Text
+    key: Text
+
+
 class ServerSection(Section):
     host: Host = "localhost"
     port: Port = 5601
+    tls: TlsSection | None = None
     not_found: Annotated[str, AfterValidator(check_own_path)] = "/404/"
     dynamic_ports: tuple[PortRange, ...] = ()
     via: bool = False
@@ -79,6 +85,7 @@ class IngestLimitsSection(Section):
 class IngestSection(Section):
     host: Host = "localhost"
     port: Port = 8080
+    tls: TlsSection | None = None
     log_dir: Text = "logs"
     layout: Literal["flat", "daily"] = "flat"
     keys: Keys = {}
@@ -95,6 +102,7 @@ class CaptureSection(Section):
     durability: Literal["batched", "write_ahead"] = "batched"
     fsync: Literal["off", "interval"] = "off"
     on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
+    server_ca: Text | None = None
     link_key: Annotated[str, AfterValidator(check_link_key)] | None = None
 
 

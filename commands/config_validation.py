@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from commands.config_schema import SECRET_KEYS, Config, RouteSection, RouteTimeoutsSection, Section
+from commands.config_schema import SECRET_KEYS, Config, RouteSection, RouteTimeoutsSection, Section, TlsSection
 from commands.config_values import got
 from commands.config_yaml import Finding, Location, Value
 
@@ -43,9 +43,10 @@ def _without(value: Value, locations: list[Location]) -> Value:
 
 
 def _smallest_removable(location: Location) -> tuple[str, ...]:
-    """A list goes as a whole, and a route without its pattern or destination."""
+    """A list goes as a whole, TLS files as well, and a route without its pattern or destination."""
     keys = tuple(str(part) for part in itertools.takewhile(lambda part: isinstance(part, str), location))
-    return keys[:2] if keys[0] == "routes" and keys[-1] in ("pattern", "destination") else keys
+    is_needed = keys[1:2] == ("tls",) if keys[0] != "routes" else keys[-1] in ("pattern", "destination")
+    return keys[:2] if is_needed else keys
 
 
 _EXPECTED = {
@@ -94,6 +95,8 @@ def _nearest_key(location: Location) -> str:
 def _model_at(location: Location) -> type[Section]:
     if location[:1] == ("routes",):
         return RouteTimeoutsSection if len(location) == 3 else RouteSection
+    if location[1:2] == ("tls",):
+        return TlsSection
     section: Section = Config()
     for part in location:
         section = getattr(section, str(part))

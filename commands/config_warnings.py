@@ -33,6 +33,12 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
     if is_local(host) and config.ingest.port not in (0, port):
         text = f"recordings are sent to port {port} of this machine, but ingest.port is {config.ingest.port}"
         yield ("logging", "server_url"), text
+    elif is_local(host) and config.ingest.port:
+        scheme = config.logging.server_url.partition(":")[0]
+        if scheme == "http" and config.ingest.tls is not None:
+            yield ("logging", "server_url"), "recordings are sent by http, but ingest.tls makes it https://"
+        if scheme == "https" and config.ingest.tls is None:
+            yield ("logging", "server_url"), "recordings are sent by https, but ingest.tls is not set"
     for name, route in config.routes.items():
         for key, text in _route_mistakes(route):
             yield ("routes", name, key), text

@@ -22,6 +22,7 @@ from commands.config_file import Configuration
 from commands.config_option import config_option, load_or_exit
 from commands.supervisor import Child, ChildFailedError, Supervisor
 from commands.up import make_children
+from recorder.relay.tls import link_context
 from recorder.settings import Route
 from recorder.tasks import TaskOwner
 
@@ -77,18 +78,23 @@ def _find_route(routes: Sequence[Route], name: str | None) -> Route | None:
 def _not_running(configuration: Configuration) -> list[str]:
     recorder = configuration.recorder
     names = []
-    if "open_exchanges" not in _health(recorder.capture.server_url):
+    if "open_exchanges" not in _health(recorder.capture.server_url, recorder.capture.server_ca):
         names.append("ingest")
-    if _health(server_url(recorder.host, recorder.port)).get("service") != "recorder":
+    own_cert = recorder.tls.cert if recorder.tls is not None else None
+    if _health(server_url(recorder, recorder.port), own_cert).get("service") != "recorder":
         names.append("proxy")
     return names
 
 
-def _health(url: str) -> dict[str, object]:
+def _health(url: str, ca: Path | None) -> dict[str, object]:
     """What a server says of itself; nothing where none answers, or one that is none of ours."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=HEALTH_TIMEOUT_S)
+    host = parts.hostname or ""
+    connection = http.client.HTTPConnection(host, parts.port or 80, timeout=HEALTH_TIMEOUT_S)
     try:
+        if parts.scheme == "https":
+            trust = link_context(ca)
+            connection = http.client.HTTPSConnection(host, parts.port, timeout=HEALTH_TIMEOUT_S, context=trust)
         connection.request("GET", "/health")
         found = json.loads(connection.getresponse().read(1_000_000))
     except (OSError, http.client.HTTPException, ValueError):
@@ -128,7 +134,7 @@ class _Run:
 
     async def _run_command(self, port: int) -> int:
         recorder = self._configuration.recorder
-        variables = variables_for(recorder.routes, self._route, recorder.host, port)
+        variables = variables_for(recorder, self._route, port)
         for name, value in variables.items():
             _say(f"{name}={value}")
         try:

@@ -56,7 +56,9 @@ def proxy_command(config_path: Path | None, *, insecure_public_bind: bool, exit_
 
     It forwards requests and sends recordings to the ingest server that logging.server_url names.
     """
-    configuration = with_insecure_public_bind(load_or_exit(config_path, quiet=exit_with_parent), insecure_public_bind)
+    configuration = with_insecure_public_bind(
+        load_or_exit(config_path, ("server",), quiet=exit_with_parent), insecure_public_bind
+    )
     from recorder.server import Recorder  # noqa: PLC0415 not needed to report a wrong configuration
 
     settings = configuration.recorder
@@ -78,7 +80,9 @@ def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit
 
     It takes recordings from recorders and stores them as files.
     """
-    configuration = with_insecure_public_bind(load_or_exit(config_path, quiet=exit_with_parent), insecure_public_bind)
+    configuration = with_insecure_public_bind(
+        load_or_exit(config_path, ("ingest",), quiet=exit_with_parent), insecure_public_bind
+    )
     from ingest_server.server import IngestServer  # noqa: PLC0415 imports aiohttp, which `proxy` does without
 
     settings = configuration.ingest

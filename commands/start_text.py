@@ -8,12 +8,12 @@ from recorder.settings import RecorderSettings
 
 
 def recorder_text(settings: RecorderSettings, port: int) -> Iterator[str]:
-    yield f"recorder listens on {server_url(settings.host, port)}"
+    yield f"recorder listens on {server_url(settings, port)}"
     rows = [(route, variable_of(route)) for route in settings.routes]
     pattern_width = max((len(route.pattern) for route in settings.routes), default=0)
     width = max((len(route.destination) for route in settings.routes), default=0)
     for route, variable in rows:
-        url = base_url(route, variable, settings.host, port)
+        url = base_url(route, variable, settings, port)
         copy = "" if url is None else f"{variable}={url}"
         mark = "" if route.log else "  [no-log]"
         yield f"  {route.pattern:{pattern_width}}  {route.destination:{width}}  {copy}{mark}".rstrip()
@@ -22,7 +22,7 @@ def recorder_text(settings: RecorderSettings, port: int) -> Iterator[str]:
 
 
 def ingest_text(settings: IngestSettings, port: int) -> Iterator[str]:
-    yield f"ingest server listens on {server_url(settings.host, port)}; recordings go to {settings.log_dir.resolve()}"
+    yield f"ingest server listens on {server_url(settings, port)}; recordings go to {settings.log_dir.resolve()}"
 
 
 def _ports(settings: RecorderSettings) -> str:

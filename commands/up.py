@@ -26,7 +26,7 @@ def up_command(context: click.Context, config_path: Path | None, *, insecure_pub
     Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
     one stops at once.
     """
-    configuration = with_insecure_public_bind(load_or_exit(config_path), insecure_public_bind)
+    configuration = with_insecure_public_bind(load_or_exit(config_path, ("server", "ingest")), insecure_public_bind)
     exit_if_open(configuration)
     ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
     supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)

@@ -19,6 +19,7 @@ from ingest_server.door import Door
 from ingest_server.guard import Guard
 from ingest_server.live import Feed
 from ingest_server.lock import FolderLock
+from ingest_server.server_tls import ServerTls, server_context
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
 from ingest_server.writer import Writer
@@ -40,6 +41,7 @@ class IngestServer:
         self._runner: web.AppRunner | None = None
         self._feed: Feed | None = None
         self._listeners: list[asyncio.Server] = []
+        self._tls: ServerTls | None = None
 
     @property
     def port(self) -> int:
@@ -50,6 +52,8 @@ class IngestServer:
         """Raises PublicBindError, and OSError: the port or `log_dir` is in use (FolderInUseError), or not writable."""
         settings = self._settings
         _check_bind(settings)
+        if settings.tls is not None:
+            self._tls = ServerTls(server_context(settings.tls))
         self._sockets = _bind(settings.host, settings.port)
         try:
             self._lock = FolderLock(settings.log_dir)
@@ -82,7 +86,15 @@ class IngestServer:
 
         loop = asyncio.get_running_loop()
         for each in self._sockets:
-            self._listeners.append(await loop.create_server(connect, sock=each, backlog=BACKLOG))
+            self._listeners.append(
+                await loop.create_server(
+                    connect,
+                    sock=each,
+                    backlog=BACKLOG,
+                    ssl=self._tls.listening if self._tls is not None else None,
+                    ssl_handshake_timeout=self._settings.limits.idle_s if self._tls is not None else None,
+                )
+            )
 
     async def stop(self) -> None:
         """Answer what is being answered, bring everything into the files, let the folder go."""

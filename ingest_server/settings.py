@@ -19,6 +19,14 @@ class IngestLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the listener's TLS."""
+
+    cert: Path  # the certificate, and behind it those that lead to its authority
+    key: Path  # not encrypted
+
+
+@dataclass(frozen=True, slots=True)
 class IngestSettings:
     host: str = "localhost"
     port: int = 8080  # 0: a free one
@@ -31,3 +39,4 @@ class IngestSettings:
     allowed_hosts: tuple[str, ...] = ()  # names beside `host` and loopback's by which it may be called
     insecure_public_bind: bool = False  # listen on more than loopback without keys
     limits: IngestLimits = IngestLimits()
+    tls: TlsFiles | None = None  # None: plain HTTP

@@ -26,6 +26,7 @@ from recorder.relay.context import Context
 from recorder.relay.plan import Planner
 from recorder.relay.pool import Pool
 from recorder.routing.routes import build_table
+from recorder.server_tls import ServerTls, server_context
 from recorder.settings import RecorderSettings
 from recorder.tasks import TaskOwner
 from traffic.capture.events import Gap, encode
@@ -46,6 +47,7 @@ class Recorder:
     def __init__(self, settings: RecorderSettings) -> None:
         self.settings = settings
         self.port = 0  # the one it listens on, once started
+        self._tls: ServerTls | None = None
         self._servers: list[asyncio.Server] = []
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -59,7 +61,8 @@ class Recorder:
     @property
     def urls(self) -> dict[str, str]:
         """The base URL of each route, by its name."""
-        base = f"http://{self.settings.host}:{self.port}"
+        scheme = "http" if self.settings.tls is None else "https"
+        base = f"{scheme}://{self.settings.host}:{self.port}"
         return {route.name: base + "/" + route.pattern.partition("/")[2] for route in self.settings.routes}
 
     @property
@@ -68,6 +71,8 @@ class Recorder:
 
     async def start(self) -> None:
         _check_bind(self.settings)
+        if self.settings.tls is not None:
+            self._tls = ServerTls(server_context(self.settings.tls))
         sockets = _listening_sockets(self.settings.host, self.settings.port)
         try:
             self.port = sockets[0].getsockname()[1]
@@ -79,7 +84,13 @@ class Recorder:
         loop = asyncio.get_running_loop()
         for listening in sockets:
             self._servers.append(
-                await loop.create_server(lambda: ClientConnection(self._context), sock=listening, backlog=BACKLOG)
+                await loop.create_server(
+                    lambda: ClientConnection(self._context),
+                    sock=listening,
+                    backlog=BACKLOG,
+                    ssl=self._tls.listening if self._tls is not None else None,
+                    ssl_handshake_timeout=self.settings.limits.head_read_s if self._tls is not None else None,
+                )
             )
         self._sweep = loop.call_later(SWEEP_INTERVAL_S, self._check_deadlines)
 
@@ -110,7 +121,7 @@ class Recorder:
         capture = settings.capture
         self._folder = JournalFolder(capture.journal_dir)
         self._journal: Journal = self._folder.new()
-        self._shipper = Shipper(capture.server_url, self._journal, self._folder.left_behind(self._journal))
+        self._shipper = Shipper(capture, self._journal, self._folder.left_behind(self._journal))
         queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes, settings.limits.queue_bytes)
         pages = OwnPages(self._journal, self._shipper)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

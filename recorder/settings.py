@@ -40,6 +40,14 @@ class OutboundProxy:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of a listener's TLS."""
+
+    cert: Path  # the certificate, and behind it those that lead to its authority
+    key: Path  # not encrypted
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     enabled: bool = True
     format: Literal["text", "json"] = "text"
@@ -55,6 +63,7 @@ class Capture:
     fsync: Literal["off", "interval"] = "off"
     on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
     redact: bool = True  # replace secrets before they are recorded
+    server_ca: Path | None = None  # PEM: who certifies an https ingest server; None: the system's trust store
     link_key: str | None = field(default=None, repr=False)  # what the recorder shows to the ingest server
 
 
@@ -101,3 +110,4 @@ class RecorderSettings:
     allowed_hosts: tuple[str, ...] = ()  # names beside `host` and loopback's by which own pages may be called
     insecure_public_bind: bool = False  # listen on more than loopback without keys
     grace_s: float = 30.0  # running exchanges may finish within it after SIGTERM
+    tls: TlsFiles | None = None  # None: clients speak plain HTTP

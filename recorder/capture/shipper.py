@@ -17,12 +17,15 @@ import logging
 import random
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from recorder.relay.tls import link_context, tls_problem
+from recorder.settings import Capture
 from traffic.capture import status as recorder_status
 
 from .journal import Journal
@@ -40,9 +43,9 @@ log = logging.getLogger(__name__)
 
 
 class Shipper:
-    def __init__(self, server_url: str, live: Journal, left_behind: list[Journal]) -> None:
-        parts = urlsplit(server_url)
-        self._server_url = server_url
+    def __init__(self, settings: Capture, live: Journal, left_behind: list[Journal]) -> None:
+        parts = urlsplit(settings.server_url)
+        self._settings = settings
         self._is_tls = parts.scheme == "https"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if self._is_tls else 80)
@@ -120,7 +123,7 @@ class Shipper:
                 if status in (200, 409):
                     offset, stored = self._take_reply(journal, reply)
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-                self._note_failure(f"{type(error).__name__}: {error}")
+                self._note_failure(self._in_words(error))
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
@@ -161,8 +164,8 @@ class Shipper:
         if connection is not None and _is_readable(connection.sock):  # the server has ended it, unused for too long
             connection.close()
             connection = None
-        connection = connection or self._connect()
         try:
+            connection = connection or self._connect()
             connection.putrequest("PUT", f"{self._base}/v1/journals/{journal.id}/{offset}", skip_accept_encoding=True)
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
@@ -175,7 +178,8 @@ class Shipper:
             response = connection.getresponse()
             reply = response.read(REPLY_BYTES_MAX)
         except BaseException:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
         finally:
             if file is not None:
@@ -188,13 +192,23 @@ class Shipper:
         return response.status, reply
 
     def _connect(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._is_tls else http.client.HTTPConnection
-        return kind(self._host, self._port, timeout=REPLY_TIMEOUT_S)
+        if not self._is_tls:
+            return http.client.HTTPConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S)
+        trust = link_context(self._settings.server_ca)  # read for each connection: it may have been renewed
+        return http.client.HTTPSConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S, context=trust)
+
+    def _in_words(self, error: Exception) -> str:
+        if isinstance(error, ssl.SSLError):
+            hint = "; capture.server_ca names its authority" if isinstance(error, ssl.SSLCertVerificationError) else ""
+            return f"no TLS with it: {tls_problem(error)}{hint}"
+        return f"{type(error).__name__}: {error}"
 
     def _note_failure(self, problem: str) -> None:
         if self.failure is None:
             log.warning(
-                "the ingest server at %s takes no recordings (%s); they wait in the journal", self._server_url, problem
+                "the ingest server at %s takes no recordings (%s); they wait in the journal",
+                self._settings.server_url,
+                problem,
             )
         self.failure = problem
 

@@ -17,6 +17,7 @@ from .flow import Flow, Hold
 from .tunnel import Tunnel
 from .upstream import WRITE_BUFFER_BYTES
 
+_TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS connection (RFC 8446 §5.1)
 _NO_LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
@@ -89,7 +90,7 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.client_ended()
         elif self._closes_at_s is not None or not self.reader.has_next:
             self._context.queue.forward(self.flow.transport.close)
-        return not self.flow.transport.is_closing()
+        return self.flow.transport.can_write_eof() and not self.flow.transport.is_closing()  # TLS ends both ways
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 how it was lost makes no difference
         self._is_lost = True
@@ -235,12 +236,15 @@ class ClientConnection(asyncio.Protocol):
             self.exchange.client_sent(body, at, is_whole=not self.reader.in_body)
 
     def _refuse(self, problem: str, status: int, name: str) -> None:
+        raw = self.reader.partial_head
+        if raw[:1] == _TLS_HANDSHAKE and self._context.settings.tls is None:
+            problem = "TLS, where plain HTTP is spoken: call http://, or set server.tls"
         self.exchange = exchange = Exchange(self._context, self, time.monotonic_ns())
-        exchange.refuse_head(self.reader.partial_head, problem, status, name)
+        exchange.refuse_head(raw, problem, status, name)
 
 
 def _end_of_stream(transport: asyncio.WriteTransport) -> None:
-    if not transport.is_closing():
+    if not transport.is_closing() and transport.can_write_eof():
         transport.write_eof()
 
 

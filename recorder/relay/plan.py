@@ -57,6 +57,7 @@ class Planner:
         self._settings = settings
         self._table = table
         self._redactor = redactor
+        self._scheme = "http" if settings.tls is None else "https"
         self._authority = authority  # in URLs of clients that send no Host
         self.plan = lru_cache(settings.limits.plans)(self._plan)
 
@@ -65,7 +66,7 @@ class Planner:
         action = plan.action
         authority = (host or self._authority).decode("latin-1")
         path, redactions = self._shown(target.decode("latin-1"))
-        url, _ = self._shown(f"http://{authority}{path}" if path.startswith("/") else path)
+        url, _ = self._shown(f"{self._scheme}://{authority}{path}" if path.startswith("/") else path)
         upstream_url, recorded_target = None, path.encode("latin-1")
         if isinstance(action, Forward):
             recorded, _ = self._shown(action.target.decode("latin-1"))

@@ -1,7 +1,11 @@
-"""TLS to upstreams and to outbound proxies: what is trusted, and what was wrong. Called by dial.py and proxy.py."""
+"""TLS to upstreams, outbound proxies and the ingest server: what is trusted, and what was wrong.
+
+Called by dial.py, proxy.py and the shipper.
+"""
 
 import ssl
 from functools import cache
+from pathlib import Path
 
 
 @cache
@@ -16,6 +20,16 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def link_context(server_ca: Path | None) -> ssl.SSLContext:
+    """To the ingest server, whose certificate is always checked. Raises OSError where `server_ca` cannot be read."""
+    if server_ca is None:
+        return tls_context(verify=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may be the server's own certificate
+    context.load_verify_locations(server_ca)
     return context
 
 

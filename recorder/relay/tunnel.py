@@ -97,7 +97,7 @@ class Tunnel:
     def upstream_ended(self) -> bool:
         """The upstream will send nothing more. True: it still takes what the client sends."""
         self._way_back_is_over = True
-        if not self._way_up_is_over:
+        if not self._way_up_is_over and self.client.flow.transport.can_write_eof():  # TLS cannot end one way alone
             self._context.queue.forward(_write_eof, self.client.flow.transport)
             return True
         self._finish(None)

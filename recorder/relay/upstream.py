@@ -39,7 +39,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         if self.exchange is not None:
-            return self.exchange.upstream_ended()
+            return self.exchange.upstream_ended() and self.flow.transport.can_write_eof()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

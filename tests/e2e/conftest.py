@@ -19,7 +19,13 @@ from replay.verify import verify
 from tests.e2e.recorded import Recorded, load
 from tests.e2e.scripted import Peer, connect, until
 
-ON_BOTH_LOOPS = ("test_wire.py", "test_connections.py", "test_websocket.py", "test_outbound_proxy.py")
+ON_BOTH_LOOPS = (
+    "test_wire.py",
+    "test_connections.py",
+    "test_websocket.py",
+    "test_outbound_proxy.py",
+    "test_tls_listener.py",
+)
 TIMEOUTS = Timeouts(connect_s=10, idle_s=60)
 
 
@@ -56,16 +62,17 @@ class Flight:
         self.ingest_port = 0
         self._clients: list[Peer] = []
 
-    async def start_ingest(self) -> None:
-        settings = IngestSettings("127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir)
-        self.ingest = IngestServer(settings)
+    async def start_ingest(self, **settings: Any) -> None:
+        """`settings`: any field of IngestSettings."""
+        defaults = IngestSettings("127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir)
+        self.ingest = IngestServer(replace(defaults, **settings))
         await self.ingest.start()
         self.ingest_port = self.ingest.port
 
     async def start_recorder(self, *routes: Route, capture: Capture | None = None, **settings: Any) -> None:
-        capture = replace(
-            capture or Capture(), server_url=f"http://127.0.0.1:{self.ingest_port}", journal_dir=self.journal_dir
-        )
+        capture = replace(capture or Capture(), journal_dir=self.journal_dir)
+        if capture.server_url == Capture().server_url:
+            capture = replace(capture, server_url=f"http://127.0.0.1:{self.ingest_port}")
         defaults = RecorderSettings(host="127.0.0.1", port=0, routes=routes, capture=capture, grace_s=5)
         self.recorder = Recorder(replace(defaults, **settings))
         await self.recorder.start()

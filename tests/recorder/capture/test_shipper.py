@@ -11,6 +11,7 @@ from recorder.capture import journal as journal_module
 from recorder.capture import shipper as shipper_module
 from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.shipper import Shipper
+from recorder.settings import Capture
 from traffic.capture.frames import FrameDecoder, Kind, encode_frame
 from traffic.capture.status import HEADER, RecorderStatus, decode
 
@@ -50,8 +51,8 @@ class Store:
             self._runner = None
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/base/"
+    def capture(self) -> Capture:
+        return Capture(server_url=f"http://127.0.0.1:{self.port}/base/")
 
     async def _put(self, request: web.Request) -> web.Response:
         name, offset = request.match_info["journal"], int(request.match_info["offset"])
@@ -128,7 +129,7 @@ async def test_a_journal_is_shipped_as_it_grows_and_deleted_when_it_is_closed(
     """The first question carries no body; acknowledged segments leave the disk; stop() drains."""
     journal = folder.new()
     fill(journal, 1, 2, 3)
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3])
     assert store.calls[0] == (journal.id, 0, 0, 0)
@@ -150,7 +151,7 @@ async def test_a_mismatch_is_resumed_where_the_server_stands(store: Store, folde
     fill(journal, 1, 2, 3)
     store.starts[journal.id] = 0
     store.journals[journal.id] = bytearray(b"".join(encode_frame(Kind.REQUEST, 1, 0, 0, [b"x" * 30])))
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3])
     assert [call[1] for call in store.calls] == [0, 63, 126]
@@ -162,7 +163,7 @@ async def test_a_mismatch_is_resumed_where_the_server_stands(store: Store, folde
 async def test_a_server_that_lost_its_store_gets_what_is_still_there(store: Store, folder: JournalFolder) -> None:
     """X-Journal-Oldest tells it that nothing before can come any more."""
     journal = folder.new()
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     fill(journal, 1, 2, 3, 4, 5)
     shipper.start()
     await until(lambda: store.numbers(journal) == [1, 2, 3, 4, 5])
@@ -181,7 +182,7 @@ async def test_a_server_that_goes_away_is_tried_until_it_is_back(
     store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal = folder.new()
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     fill(journal, 1)
     await until(lambda: store.numbers(journal) == [1])
@@ -194,7 +195,7 @@ async def test_a_server_that_goes_away_is_tried_until_it_is_back(
     await until(lambda: shipper.failure is None)
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1, "an outage is told once, however often it is tried"
-    assert warnings[0].startswith(f"the ingest server at {store.url} takes no recordings (")
+    assert warnings[0].startswith(f"the ingest server at {store.capture.server_url} takes no recordings (")
     assert warnings[0].endswith("); they wait in the journal")
     journal.close("shutdown")
     await stop(shipper)
@@ -218,10 +219,12 @@ async def test_an_answer_that_is_none_is_a_failure_and_tried_again(
     store.answers = [web.Response(status=status, text=text)]
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1])
-    expected = f"the ingest server at {store.url} takes no recordings ({problem}); they wait in the journal"
+    expected = (
+        f"the ingest server at {store.capture.server_url} takes no recordings ({problem}); they wait in the journal"
+    )
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [expected]
     journal.close("shutdown")
     await stop(shipper)
@@ -240,7 +243,7 @@ async def test_journals_left_behind_come_first_and_say_that_the_recorder_crashed
     closed.close("shutdown")
     fill(live, 9)
     left = [Journal(folder.root / journal.id) for journal in (torn, empty, closed)]
-    shipper = Shipper(store.url, live, left)
+    shipper = Shipper(store.capture, live, left)
     assert shipper.left_behind_bytes > 0
     shipper.start()
     await until(lambda: store.numbers(live) == [9])
@@ -266,7 +269,7 @@ async def test_a_journal_that_lost_its_tail_is_closed_where_the_server_stands(
     store.journals[lost.id] = bytearray(b"".join(file.read_bytes() for file in sorted(path.glob("*.seg"))))
     (path / f"{126:020d}.seg").unlink()
     (path / f"{0:020d}.seg").write_bytes((path / f"{0:020d}.seg").read_bytes()[:70])
-    shipper = Shipper(store.url, live, [Journal(path)])
+    shipper = Shipper(store.capture, live, [Journal(path)])
     shipper.start()
     await until(lambda: not path.exists())
     assert store.numbers(lost) == [1, 2, 3, 0]
@@ -280,7 +283,7 @@ async def test_stop_gives_up_on_a_server_that_does_not_answer(store: Store, fold
     await store.stop()
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: shipper.failure is not None)
     journal.close("shutdown")
@@ -294,7 +297,7 @@ async def test_stop_returns_once_an_open_journal_is_shipped(store: Store, folder
     """It stays open where its last frames could not be written: the next start will close it."""
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1])
     began = asyncio.get_running_loop().time()
@@ -311,7 +314,7 @@ async def test_a_connection_that_the_server_has_closed_unused_is_replaced_withou
     await store.stop()
     await store.start()
     journal = folder.new()
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     for number in (1, 2):
         fill(journal, number)
@@ -336,13 +339,13 @@ async def test_of_an_answer_that_is_not_understood_the_beginning_is_told(
     store.answers = [web.Response(status=500, body=body)]
     journal = folder.new()
     fill(journal, 1)
-    shipper = Shipper(store.url, journal, [])
+    shipper = Shipper(store.capture, journal, [])
     shipper.start()
     await until(lambda: store.numbers(journal) == [1])
     journal.close("shutdown")
     await asyncio.to_thread(shipper.stop, 5)
     assert caplog.messages == [
-        f"the ingest server at {store.url} takes no recordings (it answered 500: {shown}); they wait in the journal"
+        f"the ingest server at {store.capture.server_url} takes no recordings (it answered 500: {shown}); they wait in the journal"
     ]
 
 
@@ -351,7 +354,7 @@ async def test_the_recorders_status_goes_with_each_put_also_where_there_is_nothi
 ) -> None:
     monkeypatch.setattr(shipper_module, "TELL_INTERVAL_S", 0.01)
     live = folder.new()
-    shipper = Shipper(store.url, live, [])
+    shipper = Shipper(store.capture, live, [])
     told = [RecorderStatus("host:5601", 1, "0.1.0", "now", live.id, begun=number) for number in range(100)]
     waiting = iter(told)
     shipper.status = lambda: next(waiting)
