@@ -5,8 +5,9 @@
     broken           one record: complete, or the beginning of those bytes and why it is incomplete
     refused          one record of the recorder's own answer
 
-Nothing stands twice, nothing open is left, nothing is there that no client sent. What may be missing is said by
-`Allowed`, and each of those must be counted in a gap record.
+First `replay.verify` checks every recording, journal and gap record by itself. Then: nothing stands twice, nothing open
+is left, nothing is there that no client sent. What may be missing is said by `Allowed`, and each of those must be
+counted in a gap record.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from replay.verify import verify
 from tests.faults.client import CountingClient, Entry, Outcome
 from tests.faults.orders import Order
 from tests.faults.upstream import CountingUpstream
@@ -91,9 +93,14 @@ class Record:
         return head + end + body
 
 
-def add_up(client: CountingClient, upstream: CountingUpstream, log_dir: Path, allowed: Allowed = Allowed()) -> Sums:
-    """The sums of a run; fails with everything that does not agree."""
-    sums = Sums()
+def add_up(
+    client: CountingClient, upstream: CountingUpstream, log_dir: Path, journal_dir: Path, allowed: Allowed
+) -> Sums:
+    """The sums of a run whose services are stopped; fails with everything that does not agree."""
+    report = verify(log_dir, journal_dir)
+    sums = Sums(problems=[f"{fault.file} {fault.problem}" for fault in report.faults])
+    if report.waiting_bytes:
+        sums.problems.append(f"{report.waiting_bytes} bytes wait in journals")
     records = _records(log_dir, sums)
     for name, entry in client.entries.items():
         order = Order.find(f"/{name}".encode())

@@ -4,8 +4,8 @@ python -m tests.faults.soak --minutes 30 --seed 1
 
 In the first and the last third of the run each service is killed -9 at random moments, on average every KILL_MEAN_S
 seconds; the third between is calm, so that both processes live long enough to show whether their memory is flat. The
-load is a fixed number of workers that pause between exchanges. Figures go to bench/soak.json, from which bench/report.py
-makes a section of bench/RESULTS.md. Recordings stay below the folder that --folder names, or are removed at the end.
+load is a fixed number of workers that pause between exchanges. Figures go to bench/soak.json, from which a section of
+bench/RESULTS.md is made. Recordings stay below the folder that --folder names, or are removed at the end.
 """
 
 import argparse

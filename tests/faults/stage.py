@@ -141,7 +141,7 @@ class Stage:
         if self.kills:
             batched = self._capture.get("durability", "batched") == "batched"
             allowed = {"kills": self.kills, "window_s": LOST_WINDOW_S if batched else 0.0, **allowed}
-        return add_up(self.client, self.upstream, self.log_dir, Allowed(**allowed))
+        return add_up(self.client, self.upstream, self.log_dir, self.journal_dir, Allowed(**allowed))
 
     def _journals(self) -> list[str]:
         return [path.name for path in self.journal_dir.iterdir() if is_uuid(path.name)]
