@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "commands.verify:verify_command",
     "check": "commands.check:check_command",
     "init": "commands.init:init_command",
+    "hash-key": "commands.hash_key:hash_key_command",
     "proxy": "commands.services:proxy_command",
     "ingest": "commands.services:ingest_command",
 }

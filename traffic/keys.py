@@ -23,6 +23,8 @@ def check_key(key: str) -> None:
         raise ValueError(
             f"a key has at least {KEY_CHARACTERS_MIN} characters; `recorder hash-key --generate` makes a good one"
         )
+    if key.startswith(_HASHED):
+        raise ValueError(f"a key does not begin with {_HASHED}, which marks the hash of one")
     if not _is_visible_ascii(key):
         raise ValueError("a key holds visible ASCII characters only: it travels in a header")
 

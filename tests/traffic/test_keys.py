@@ -6,7 +6,7 @@ import traceback
 
 import pytest
 
-from traffic.keys import Key, KeyRing, hash_key
+from traffic.keys import Key, KeyRing, check_key, hash_key
 
 PLAIN = "a-key-of-24-characters-x"
 OTHER = "another-key-of-some-length"
@@ -72,6 +72,11 @@ def test_what_is_no_key_is_refused_without_being_shown(value: str, text: str) ->
         Key.parse("a", value)
     told = "".join(traceback.format_exception(caught.value))
     assert not value or value not in told
+
+
+def test_a_hash_is_no_key() -> None:
+    with pytest.raises(ValueError, match=r"^a key does not begin with sha256:, which marks the hash of one$"):
+        check_key(hash_key(PLAIN))
 
 
 def test_a_key_s_text_form_shows_its_name_alone() -> None:
