@@ -2,8 +2,9 @@
 
 The same secret gives the same placeholder, so that recordings can be grouped by credential without holding it. What
 counts as one: the values of SECRET_FIELDS, keys inside Sec-WebSocket-Protocol, values of SECRET_PARAMETERS in any URL's
-query, and passwords in URLs. An authorization scheme (`Bearer`) stays readable. Works on any bytes, malformed heads
-included. Called by the recorder's tap and by the ingest server's door.
+query or fragment, and users and passwords in URLs; URLs within URLs included, percent-encoded any number of times. An
+authorization scheme (`Bearer`) stays readable. Works on any bytes, malformed heads included, in linear time. Called by
+the recorder's tap and by the ingest server's door.
 """
 
 import os
@@ -29,10 +30,31 @@ SECRET_FIELDS = frozenset(
         b"x-recorder-key",
         b"cookie",
         b"set-cookie",
+        b"cf-aig-authorization",
+        b"helicone-auth",
+        b"ocp-apim-subscription-key",
+        b"x-amz-security-token",
+        b"x-auth-token",
+        b"xi-api-key",
     ]
 )
-SECRET_PARAMETERS = frozenset([b"key", b"api_key", b"api-key", b"access_token", b"token"])
-_URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link"])
+SECRET_PARAMETERS = frozenset(
+    [
+        b"key",
+        b"api_key",
+        b"api-key",
+        b"apikey",
+        b"access_token",
+        b"token",
+        b"refresh_token",
+        b"id_token",
+        b"client_secret",
+        b"subscription-key",
+        b"x-amz-security-token",
+        b"x-amz-signature",
+    ]
+)
+_URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link", b"refresh"])
 
 LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
 _FOLD = (b" ", b"\t")
@@ -40,10 +62,20 @@ _FOLD = (b" ", b"\t")
 _SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
 _PROTOCOL = re.compile(rb"[^,\s]+")
 _KEY_IN_PROTOCOL = re.compile(rb"(?i)(?:api-?key|token|bearer|auth(?:orization)?)[.=_-](?=[^,\s])")
-_USERINFO = re.compile(rb"(//)([^/?#\s]+)(@)")
+_KEY_FOLLOWS = re.compile(rb"(?i)[^,\s]*(?:api[-_]?key|token|bearer|auth(?:orization)?|jwt)")  # as the next protocol
 _PLACEHOLDER = re.compile(rb"\[secret:[0-9a-f]{8}\]")
 _LINE_END = re.compile(rb"(\r\n|\r|\n)")
-_PARAMETER = re.compile(rb"([?&;])([^=&;#?\s]+)=([^&;#\s>\"]*)")
+_FIELD_NAME = re.compile(rb"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[\x00-\x20]*:)?")  # where a head is malformed, too
+
+_MAY_HOLD_SECRET = re.compile(rb"[?&;#@%]")
+_USERINFO = re.compile(  # plainly, or as a part of another URL: percent-encoded once or more
+    rb"(?i)(//)([^/?#\s]+)(@)|((?:%(?:25)*2f){2})((?:(?!%(?:25)*(?:2f|3f|23|40))[^/?#&@\s])+)(@|%(?:25)*40)"
+)
+_PARAMETER_NAME = re.compile(
+    rb"(?i)[?&;#]([^=&;#?\s]+)=|%(?:25)*(?:3f|26|3b|23)((?:(?!%(?:25)*(?:3f|26|3b|23|3d))[^=&;#?\s])+)(?:=|%(?:25)*3d)"
+)
+_PARAMETER_VALUE = re.compile(rb"[^&;#\s>\"]*")
+_ENCODED_VALUE = re.compile(rb"(?i)(?:(?!%(?:25)*(?:26|3b|23))[^&;#\s>\"])*")
 
 
 def load_redaction_key(folder: Path) -> bytes:
@@ -84,84 +116,133 @@ class Redactor:
 
     def fields(self, lines: list[bytes], positions: Mapping[bytes, list[int]], side: Side) -> list[Redaction]:
         """Replace secrets in the fields of a valid head, in place; `lines` and `positions` as in http1/rewrite.py."""
-        found: list[Redaction] = []
-        for name in positions.keys() & LOOKED_AT:
+        names = positions.keys() & LOOKED_AT
+        if not names:
+            return []
+        pass_ = _Pass(side)
+        for name in names:
             for place in positions[name]:
                 if lines[place + 1]:
-                    lines[place + 1] = self._line(name, lines[place + 1], side, found)
-        return found
+                    before, colon, value = lines[place + 1].partition(b":")
+                    lines[place + 1] = before + colon + self._field(name, value, pass_)
+        return pass_.found
 
     def lines(self, lines: list[bytes], side: Side) -> list[Redaction]:
         """Replace secrets in lines that should be a head's, the start line first, in place; they carry no line ends."""
-        found: list[Redaction] = []
-        if b"?" in lines[0] or b"@" in lines[0]:
-            lines[0] = self._in_url(lines[0], side, found)
+        pass_ = _Pass(side)
         name = b""
-        for place in range(1, len(lines)):
-            line = lines[place]
+        for place, line in enumerate(lines):
             if line[:1] in _FOLD and name in LOOKED_AT:  # the line continues the field above it
-                lines[place] = self._field(name, b"", line, side, found)
+                lines[place] = self._field(name, line, pass_)
                 continue
-            name = line[: line.find(b":")].strip().lower()
-            if name in LOOKED_AT:
-                lines[place] = self._line(name, line, side, found)
-        return found
+            match = _FIELD_NAME.match(line)
+            name = match[1].lower() if match else b""
+            if name in LOOKED_AT or name == b"host":
+                assert match is not None
+                lines[place] = match[0] + self._field(name, line[match.end() :], pass_)
+            elif place == 0:
+                lines[0] = self._in_url(line, pass_)
+        return pass_.found
 
     def url(self, text: str, side: Side) -> tuple[str, list[Redaction]]:
         """A URL or target as it may be shown."""
-        if "?" not in text and "@" not in text:
-            return text, []
-        found: list[Redaction] = []
-        return self._in_url(text.encode("latin-1", "replace"), side, found).decode("latin-1"), found
+        pass_ = _Pass(side)
+        shown = self._in_url(text.encode("latin-1", "replace"), pass_)
+        return (shown.decode("latin-1"), pass_.found) if pass_.found else (text, [])
 
-    def _line(self, name: bytes, line: bytes, side: Side, found: list[Redaction]) -> bytes:
-        before, colon, value = line.partition(b":")
-        return self._field(name, before + colon, value, side, found)
-
-    def _field(self, name: bytes, before: bytes, value: bytes, side: Side, found: list[Redaction]) -> bytes:
+    def _field(self, name: bytes, value: bytes, pass_: "_Pass") -> bytes:
         if name in SECRET_FIELDS:
-            return self._value(before, value, f"{side}.header.{name.decode('latin-1')}", found)
+            return self._secret_value(name, value, pass_)
         if name in _URL_FIELDS:
-            return before + (self._in_url(value, side, found) if b"?" in value or b"@" in value else value)
-        return before + self._in_protocols(value, side, found)
+            return self._in_url(value, pass_)
+        if name == b"host":
+            userinfo, at, host = value.rpartition(b"@")
+            return pass_.replace("url.userinfo", self.placeholder(userinfo.strip())) + at + host if at else value
+        return self._in_protocols(value, pass_)
 
-    def _value(self, before: bytes, value: bytes, where: str, found: list[Redaction]) -> bytes:
+    def _secret_value(self, name: bytes, value: bytes, pass_: "_Pass") -> bytes:
         secret = value.strip(b" \t")
         if not secret:
-            return before + value
+            return value
         match = _SCHEME.fullmatch(secret)
         assert match is not None
-        mark = self.placeholder(match[2])
-        found.append(Redaction(where, mark.decode()))
         leading = value[: len(value) - len(value.lstrip(b" \t"))]
-        return before + leading + (match[1] or b"") + mark
+        mark = pass_.replace(f"header.{name.decode('latin-1')}", self.placeholder(match[2]))
+        return leading + (match[1] or b"") + mark
 
-    def _in_protocols(self, value: bytes, side: Side, found: list[Redaction]) -> bytes:
+    def _in_protocols(self, value: bytes, pass_: "_Pass") -> bytes:
+        """A key is a part of a protocol's name (`bearer.KEY`) or the one behind a name (`access_token, KEY`)."""
+
         def replace(match: re.Match[bytes]) -> bytes:
             protocol = match[0]
-            start = protocol.lower().find(b"sk-")
-            if start and (named := _KEY_IN_PROTOCOL.search(protocol)):
-                start = named.end()
+            key_is_here, pass_.key_follows = pass_.key_follows, _KEY_FOLLOWS.fullmatch(protocol) is not None
+            if key_is_here:
+                start = 0
+            elif pass_.key_follows:
+                return protocol
+            else:
+                start = _key_start(protocol)
             if start < 0:
                 return protocol
             mark = self.placeholder(protocol[start:])
-            found.append(Redaction(f"{side}.header.sec-websocket-protocol", mark.decode()))
-            return protocol[:start] + mark
+            return protocol[:start] + pass_.replace("header.sec-websocket-protocol", mark)
 
         return _PROTOCOL.sub(replace, value)
 
-    def _in_url(self, text: bytes, side: Side, found: list[Redaction]) -> bytes:
-        def replace_userinfo(match: re.Match[bytes]) -> bytes:
-            mark = self.placeholder(match[2])
-            found.append(Redaction(f"{side}.url.userinfo", mark.decode()))
-            return match[1] + mark + match[3]
+    def _in_url(self, text: bytes, pass_: "_Pass") -> bytes:
+        if not _MAY_HOLD_SECRET.search(text):
+            return text
 
-        def replace_parameter(match: re.Match[bytes]) -> bytes:
-            name = unquote_to_bytes(match[2]).lower()
-            if name not in SECRET_PARAMETERS or not match[3]:
-                return match[0]
-            mark = self.placeholder(unquote_to_bytes(match[3]))
-            found.append(Redaction(f"{side}.query.{name.decode('latin-1')}", mark.decode()))
-            return match[1] + match[2] + b"=" + mark
+        def replace(match: re.Match[bytes]) -> bytes:
+            before, userinfo, behind = match.groups()[:3] if match[1] else match.groups()[3:]
+            return before + pass_.replace("url.userinfo", self.placeholder(userinfo)) + behind
 
-        return _PARAMETER.sub(replace_parameter, _USERINFO.sub(replace_userinfo, text))
+        return self._in_parameters(_USERINFO.sub(replace, text), pass_)
+
+    def _in_parameters(self, text: bytes, pass_: "_Pass") -> bytes:
+        """A value that is no secret is looked into: it may be a URL with parameters of its own."""
+        done: list[bytes] = []
+        copied = start = 0
+        while match := _PARAMETER_NAME.search(text, start):
+            start = match.start() + 1
+            name = _decoded(match[1] or match[2])
+            if name not in SECRET_PARAMETERS:
+                continue
+            value = (_PARAMETER_VALUE if match[1] else _ENCODED_VALUE).match(text, match.end())
+            assert value is not None
+            if value[0]:
+                mark = self.placeholder(unquote_to_bytes(value[0]))
+                done += text[copied : match.end()], pass_.replace(f"query.{name.decode('latin-1')}", mark)
+                copied = start = value.end()
+        return b"".join([*done, text[copied:]]) if done else text
+
+
+class _Pass:
+    """One head or URL on its way through: what was replaced in it so far."""
+
+    __slots__ = ("_side", "found", "key_follows")
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self.found: list[Redaction] = []
+        self.key_follows = False  # the next WebSocket protocol is a key
+
+    def replace(self, where: str, mark: bytes) -> bytes:
+        self.found.append(Redaction(f"{self._side}.{where}", mark.decode()))
+        return mark
+
+
+def _key_start(protocol: bytes) -> int:
+    """Where a key begins in the name of a WebSocket protocol; -1: nowhere."""
+    start = protocol.lower().find(b"sk-")
+    if start == 0 or protocol.startswith(b"eyJ"):  # of OpenAI and its like; a JSON Web Token
+        return 0
+    named = _KEY_IN_PROTOCOL.search(protocol)
+    return named.end() if named else start
+
+
+def _decoded(name: bytes) -> bytes:
+    """A parameter's name, however often it was percent-encoded."""
+    while b"%" in name and (plain := unquote_to_bytes(name)) != name:
+        name = plain
+    return name.lower()

@@ -344,8 +344,9 @@ async def test_of_an_answer_that_is_not_understood_the_beginning_is_told(
     await until(lambda: store.numbers(journal) == [1])
     journal.close("shutdown")
     await asyncio.to_thread(shipper.stop, 5)
+    url = store.capture.server_url
     assert caplog.messages == [
-        f"the ingest server at {store.capture.server_url} takes no recordings (it answered 500: {shown}); they wait in the journal"
+        f"the ingest server at {url} takes no recordings (it answered 500: {shown}); they wait in the journal"
     ]
 
 

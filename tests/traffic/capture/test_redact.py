@@ -66,6 +66,15 @@ FIELDS = [
      b"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.~, openai-beta.realtime-v1"),
     (b"sec-websocket-protocol:$", b"sec-websocket-protocol:~"),
     (b"Sec-WebSocket-Protocol: chat,bearer.$", b"Sec-WebSocket-Protocol: chat,bearer.~"),
+    (b"Sec-WebSocket-Protocol: access_token, $", b"Sec-WebSocket-Protocol: access_token, ~"),
+    (b"Sec-WebSocket-Protocol: chat,Authorization,$,soap", b"Sec-WebSocket-Protocol: chat,Authorization,~,soap"),
+    (b"Sec-WebSocket-Protocol: bearer,\r\nSec-WebSocket-Protocol: $",
+     b"Sec-WebSocket-Protocol: bearer,\r\nSec-WebSocket-Protocol: ~"),
+    (b"Sec-WebSocket-Protocol: token\r\nA: 1\r\nSEC-WEBSOCKET-PROTOCOL: $, x",
+     b"Sec-WebSocket-Protocol: token\r\nA: 1\r\nSEC-WEBSOCKET-PROTOCOL: ~, x"),
+    (b"Sec-WebSocket-Protocol: auth-token, $", b"Sec-WebSocket-Protocol: auth-token, ~"),
+    (b"Sec-WebSocket-Protocol: jwt, eyJhbGciOi.e30.x, chat", b"Sec-WebSocket-Protocol: jwt, ^, chat"),
+    (b"Sec-WebSocket-Protocol: eyJhbGciOi.e30.x", b"Sec-WebSocket-Protocol: ^"),
     (b"Sec-WebSocket-Protocol: graphql-ws, chat", b"Sec-WebSocket-Protocol: graphql-ws, chat"),
     (b"Location: https://u:$@h/?a=b&key=$#f", b"Location: https://!@h/?a=b&key=~#f"),
     (b'Link: </?token=$>; rel="next", </?key=$>', b'Link: </?token=~>; rel="next", </?key=~>'),
@@ -73,13 +82,21 @@ FIELDS = [
     (b"X-Proxy-Path: http://h/?api_key=$&x=1", b"X-Proxy-Path: http://h/?api_key=~&x=1"),
     (b"Content-Location: /?API-Key=$", b"Content-Location: /?API-Key=~"),
     (b"Host: a?key=b", b"Host: a?key=b"),
+    (b"Host: u:$@h:80", b"Host:!@h:80"),
+    (b"Location: https://h/cb#access_token=$&state=1", b"Location: https://h/cb#access_token=~&state=1"),
+    (b"Refresh: 0; url=https://h/?token=$", b"Refresh: 0; url=https://h/?token=~"),
+    (b"Cookie: a=$; b=$", b"Cookie: +"),
+    (b"Authorization: Bearer $, Bearer $", b"Authorization: Bearer *"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("line", "expected"), FIELDS)
 def test_a_field_loses_its_secret_and_nothing_else(line: bytes, expected: bytes) -> None:
     def filled(text: bytes) -> bytes:
-        return text.replace(b"!", mark(b"u:" + SECRET)).replace(b"~", mark()).replace(b"$", SECRET)
+        text = text.replace(b"!", mark(b"u:" + SECRET)).replace(b"^", mark(b"eyJhbGciOi.e30.x"))
+        text = text.replace(b"+", mark(b"a=%b; b=%b" % (SECRET, SECRET)))
+        text = text.replace(b"*", mark(b"%b, Bearer %b" % (SECRET, SECRET)))
+        return text.replace(b"~", mark()).replace(b"$", SECRET)
 
     recorded, _ = REDACTOR.head(b"GET / HTTP/1.1\r\n%b\r\nA: 1\r\n\r\n" % filled(line), "request")
     assert recorded == b"GET / HTTP/1.1\r\n%b\r\nA: 1\r\n\r\n" % filled(expected)
@@ -94,6 +111,18 @@ URLS = [
     ("http://h/v1?x=?&ACCESS_TOKEN={}#f", "http://h/v1?x=?&ACCESS_TOKEN={}#f", "query.access_token"),
     ("?&&token={}", "?&&token={}", "query.token"),
     ("http://{}@h/", "http://{}@h/", "url.userinfo"),
+    ("/#access_token={}", "/#access_token={}", "query.access_token"),
+    ("/cb#a=1&token={}", "/cb#a=1&token={}", "query.token"),
+    ("/get?url=https://x/?key={}&a=1", "/get?url=https://x/?key={}&a=1", "query.key"),
+    ("/get?a=1&url=https://x/y?b=2&api_key={}", "/get?a=1&url=https://x/y?b=2&api_key={}", "query.api_key"),
+    ("/get?url=https%3A%2F%2Fx%2F%3Fkey%3D{}%26a=1", "/get?url=https%3A%2F%2Fx%2F%3Fkey%3D{}%26a=1", "query.key"),
+    ("/get?u=x%253Fb%253D1%2526Token%253D{}", "/get?u=x%253Fb%253D1%2526Token%253D{}", "query.token"),
+    ("/get?u=x%253F%256bey%253D{}", "/get?u=x%253F%256bey%253D{}", "query.key"),
+    ("/x%3Fkey%3D{}", "/x%3Fkey%3D{}", "query.key"),
+    ("/v1;token={}", "/v1;token={}", "query.token"),
+    ("/get?url=https://{}@h/", "/get?url=https://{}@h/", "url.userinfo"),
+    ("/get?url=https%3A%2F%2F{}%40h%2F", "/get?url=https%3A%2F%2F{}%40h%2F", "url.userinfo"),
+    ("/get?url=https%253A%252f%252f{}%2540h", "/get?url=https%253A%252f%252f{}%2540h", "url.userinfo"),
 ]
 
 
@@ -140,6 +169,14 @@ MALFORMED = [
     b"GET /?a=1&token=$\nHost: x",
     b"GET  http://u:$@h/\tHTTP/9\r\n\r\n",
     b"\r\nAuthorization: $",
+    b"Authorization: Bearer $\r\nHost: x\r\n\r\n",
+    b"x-api-key: $",
+    b"GET / HTTP/1.1\r\nAuthorization Bearer $\r\n\r\n",
+    b"GET / HTTP/1.1\r\nAuthorization= $\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX-Api-Key\x00: $\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX-Api-Key\xa0: $\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: user:$@x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: token,\r\n $\r\n\r\n",
     b"HTTP/1.1 200 OK\r\nset-cookie : $; Path=/\r\nSet-Cookie: b=$",
 ]
 
@@ -154,7 +191,29 @@ def test_a_malformed_head_loses_its_secrets_too(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", [b"a", b"auth", b"api-", b"token.", b"sk-", b"//a@", b"?a=b", b"&key=", b"bearer ", b" "]
+    "unit",
+    [
+        b"a",
+        b"auth",
+        b"api-",
+        b"token.",
+        b"token,",
+        b"sk-",
+        b"//a@",
+        b"//",
+        b"?a=b",
+        b"&key=",
+        b"bearer ",
+        b" ",
+        b"%",
+        b"%25",
+        b"%3f",
+        b"%3fkey",
+        b"%3fkey%3d",
+        b"%2f",
+        b"%2f%2fa",
+        b"?%3f=",
+    ],
 )
 def test_a_value_made_to_be_searched_again_and_again_is_read_once(unit: bytes) -> None:
     """64 KiB of each; where time grows with the square, one of them runs into the timeout."""
