@@ -39,6 +39,8 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
             yield ("logging", "server_url"), "recordings are sent by http, but ingest.tls makes it https://"
         if scheme == "https" and config.ingest.tls is None:
             yield ("logging", "server_url"), "recordings are sent by https, but ingest.tls is not set"
+    if config.capture.link_key is not None and config.logging.server_url.startswith("http://") and not is_local(host):
+        yield ("capture", "link_key"), "it travels unencrypted; let logging.server_url begin with https://"
     for name, route in config.routes.items():
         for key, text in _route_mistakes(route):
             yield ("routes", name, key), text

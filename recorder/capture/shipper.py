@@ -1,9 +1,11 @@
 """Ships journals to the ingest server, in one thread: from the acknowledged offset on, forever, at least once.
 
     PUT /v1/journals/{journal}/{offset}     body: the journal's bytes from there; X-Journal-Oldest: the oldest held;
-                                            X-Recorder-Status: what the recorder tells of itself
+                                            X-Recorder-Status: what the recorder tells of itself;
+                                            Authorization: the link key, where there is one
     200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
     409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
+    401                                     the link key is refused: say so once, and try again as below
     422                                     the frame there is damaged: go on behind it, which leaves a gap record
     anything else, or no answer             try again, with jittered backoff of at most 2 s
 
@@ -11,6 +13,7 @@ The bytes go from the file to the socket by sendfile where the system can. Journ
 first. Where there is nothing to ship, a PUT without a body each few seconds tells the recorder's status all the same.
 """
 
+import http
 import http.client
 import json
 import logging
@@ -59,6 +62,7 @@ class Shipper:
         self.status: Callable[[], recorder_status.RecorderStatus] | None = None  # to tell in each PUT
         self.last_contact_s: float | None = None  # time.monotonic() of the server's last answer
         self.failure: str | None = None  # why the link does not work at the moment
+        self._is_refused = False  # for want of the right link key, since it last took something
         self.waiting_journals = left_behind  # each leaves when it is stored
 
     @property
@@ -133,10 +137,10 @@ class Shipper:
                 refused_at, is_agreed = offset, False
                 continue
             if status not in (200, 409):
-                self._note_failure(f"it answered {status}: {_shown(reply)}")
+                self._note_answer(status, _shown(reply))
                 backoff_s = self._back_off(backoff_s)
                 continue
-            self.failure, backoff_s, is_agreed = None, 0.05, True
+            self.failure, backoff_s, is_agreed, self._is_refused = None, 0.05, True, False
             self._wake.wait(INTERVAL_S)
 
     def _skip_damage(self, journal: Journal, offset: int) -> int:
@@ -170,6 +174,8 @@ class Shipper:
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
             connection.putheader("X-Journal-Oldest", str(max(journal.oldest, self._oldest)))
+            if self._settings.link_key is not None:
+                connection.putheader("Authorization", f"Bearer {self._settings.link_key}")
             if self.status is not None:
                 connection.putheader(recorder_status.HEADER, recorder_status.encode(self.status()))
             connection.endheaders()
@@ -202,6 +208,23 @@ class Shipper:
             hint = "; capture.server_ca names its authority" if isinstance(error, ssl.SSLCertVerificationError) else ""
             return f"no TLS with it: {tls_problem(error)}{hint}"
         return f"{type(error).__name__}: {error}"
+
+    def _note_answer(self, status: int, text: str) -> None:
+        if status != http.HTTPStatus.UNAUTHORIZED:
+            self._note_failure(f"it answered {status}: {text}")
+            return
+        has_key = self._settings.link_key is not None
+        problem = (
+            "capture.link_key is refused" if has_key else "a link key is asked for, and capture.link_key is not set"
+        )
+        if not self._is_refused:  # whatever failed before it
+            log.error(
+                "%s: the ingest server at %s answered: %s; recordings wait in the journal",
+                problem,
+                self._settings.server_url,
+                text,
+            )
+        self._is_refused, self.failure = True, f"{problem}: {text}"
 
     def _note_failure(self, problem: str) -> None:
         if self.failure is None:

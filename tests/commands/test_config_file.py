@@ -381,6 +381,12 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
             ["1: logging.server_url: recordings are sent to port 8080 of this machine, but ingest.port is 81"],
         ),
         (f"ingest: {{port: 81}}\nlogging: {{server_url: 'http://other:80'}}\n{ROUTE}", []),
+        (
+            f"capture: {{link_key: {LINK}}}\nlogging: {{server_url: 'http://other'}}\n{ROUTE}",
+            ["1: capture.link_key: it travels unencrypted; let logging.server_url begin with https://"],
+        ),
+        (f"capture: {{link_key: {LINK}}}\nlogging: {{server_url: 'https://other'}}\n{ROUTE}", []),
+        (f"capture: {{link_key: {LINK}}}\n{ROUTE}", []),
         ("server: {dynamic_ports: [8000]}", []),
         ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
     ],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ class Store:
         self.calls: list[tuple[str, int, int, int]] = []  # journal, offset, oldest held, bytes of the body
         self.order: list[str] = []
         self.told: list[RecorderStatus | None] = []
+        self.authorizations: list[str | None] = []
         self.answers: list[web.Response] = []  # to give in place of its own
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -59,6 +61,7 @@ class Store:
         oldest = int(request.headers["X-Journal-Oldest"])
         body = await request.read()
         self.calls.append((name, offset, oldest, len(body)))
+        self.authorizations.append(request.headers.get("Authorization"))
         self.told.append(decode(request.headers.get(HEADER, "")))
         if self.answers:
             return self.answers.pop(0)
@@ -228,6 +231,36 @@ async def test_an_answer_that_is_none_is_a_failure_and_tried_again(
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [expected]
     journal.close("shutdown")
     await stop(shipper)
+
+
+REFUSALS = [
+    (None, "a link key is asked for, and capture.link_key is not set"),
+    ("the-link-key-of-this", "capture.link_key is refused"),
+]
+
+
+@pytest.mark.parametrize(("link_key", "problem"), REFUSALS)
+async def test_a_refused_link_key_is_told_once_and_nothing_is_lost(
+    store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture, link_key: str | None, problem: str
+) -> None:
+    """Also where another failure came before it."""
+    store.answers = [web.Response(status=500), *(web.Response(status=401, text="no\n") for _ in range(3))]
+    journal = folder.new()
+    fill(journal, 1, 2, 3)
+    shipper = Shipper(replace(store.capture, link_key=link_key), journal, [])
+    shipper.start()
+    await until(lambda: len(store.answers) <= 1)
+    await until(lambda: shipper.failure == f"{problem}: no")
+    assert journal.oldest == 0
+    await until(lambda: store.numbers(journal) == [1, 2, 3])
+    url = store.capture.server_url
+    assert caplog.messages[1:] == [
+        f"{problem}: the ingest server at {url} answered: no; recordings wait in the journal"
+    ]
+    assert set(store.authorizations) == {None if link_key is None else f"Bearer {link_key}"}
+    journal.close("shutdown")
+    await stop(shipper)
+    assert shipper.failure is None
 
 
 async def test_journals_left_behind_come_first_and_say_that_the_recorder_crashed(
