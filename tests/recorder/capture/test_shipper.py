@@ -343,7 +343,7 @@ async def test_stop_returns_once_an_open_journal_is_shipped(store: Store, folder
 async def test_a_connection_that_the_server_has_closed_unused_is_replaced_without_a_word(
     store: Store, folder: JournalFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store.keep_alive_s = 0.05
+    store.keep_alive_s = 0.5  # not the pause between two batches
     await store.stop()
     await store.start()
     journal = folder.new()
