@@ -35,6 +35,7 @@ class StartedLine(msgspec.Struct, frozen=True, gc=False):
     path: str  # with its query, secrets redacted
     upstream_url: str | None
     is_recorded: bool
+    answer: str = "NOT_FOUND"  # what stands in for the upstream where there is none
 
 
 class FinishedLine(msgspec.Struct, frozen=True, gc=False):
@@ -145,9 +146,8 @@ def text_line(line: Line) -> str:
     start = f"{_local_time(int(line.at_s))} [{line.id}]"
     if isinstance(line, StartedLine):
         mark = "log" if line.is_recorded else "no-log"
-        return (
-            f"{start} {_plain(line.method)} {_plain(line.path)} -> {_plain(line.upstream_url or 'NOT_FOUND')} [{mark}]"
-        )
+        goes_to = _plain(line.upstream_url or line.answer)
+        return f"{start} {_plain(line.method)} {_plain(line.path)} -> {goes_to} [{mark}]"
     first_byte = "" if line.first_byte_us is None else f" (first byte {_duration(line.first_byte_us)})"
     error = "" if line.error is None else f" {line.error}"
     status = line.status if line.status is not None else "-"
@@ -192,6 +192,8 @@ def _json_line(line: Line) -> str:
     fields["id"] = line.id
     if isinstance(line, StartedLine):
         fields |= {"method": line.method, "path": line.path, "upstream_url": line.upstream_url, "log": line.is_recorded}
+        if line.upstream_url is None:
+            fields["answer"] = line.answer
     else:
         first_byte_ms = None if line.first_byte_us is None else line.first_byte_us / 1000
         fields |= {

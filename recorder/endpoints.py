@@ -65,6 +65,11 @@ class OwnPages:
             ("recorder_recorded_bytes", "Bytes of ended recordings", lambda: ledger.recorded_bytes),
             ("recorder_lost_bytes", "Bytes dropped for want of room", lambda: ledger.lost_bytes),
             ("recorder_rejected_heads", "Requests refused because of their head", lambda: context.rejected_heads),
+            (
+                "recorder_rejected_connections",
+                "Connections of clients closed at once because of a limit",
+                lambda: context.rejected_connections,
+            ),
             ("recorder_client_connections", "Open connections of clients", lambda: len(context.clients)),
             ("recorder_upstream_connections", "Open connections to upstreams", lambda: context.pool.open_connections),
             ("recorder_queue_bytes", "Bytes on their way into the journal", lambda: context.queue.waiting_bytes),

@@ -25,6 +25,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_closes_at_s",
         "_context",
+        "_host",
         "_is_lost",
         "_since_s",
         "_unread",
@@ -43,6 +44,7 @@ class ClientConnection(asyncio.Protocol):
         self.reader = RequestReader(context.settings.limits.message)
         self.exchange: Exchange | Tunnel | None = None
         self.address = ""
+        self._host = ""  # of the address
         self._unread = b""  # came while the way to the journal was full
         self.is_full = False  # the client takes no more bytes at the moment
         self._since_s = 0.0  # since when the connection waits for a head, or for the rest of one
@@ -57,13 +59,17 @@ class ClientConnection(asyncio.Protocol):
         self.flow.transport.set_write_buffer_limits(WRITE_BUFFER_BYTES)
         peer = transport.get_extra_info("peername")
         if peer:
+            self._host = peer[0]
             self.address = f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
         self._since_s = time.monotonic()
-        is_crowded = len(self._context.clients) >= self._context.settings.limits.connections
-        if is_crowded or self._context.is_stopping:
+        context, limits = self._context, self._context.settings.limits
+        count, own_count = len(context.clients), context.connections_by_host[self._host]
+        if count >= limits.connections or own_count >= limits.connections_per_client or context.is_stopping:
+            context.rejected_connections += not context.is_stopping
             self.flow.transport.abort()
             return
-        self._context.clients.add(self)
+        context.clients.add(self)
+        context.connections_by_host[self._host] += 1
 
     def data_received(self, data: bytes) -> None:
         if self._closes_at_s is not None:
@@ -160,7 +166,10 @@ class ClientConnection(asyncio.Protocol):
             if now_s >= self._closes_at_s:
                 self.flow.transport.abort()
         elif self.exchange is not None:
-            self.exchange.check_deadlines(now_s)
+            if (self.half_closed or self.flow.is_held) and self._was_reset():
+                self.flow.transport.abort()
+            else:
+                self.exchange.check_deadlines(now_s)
         elif self.flow.transport.is_closing():
             if now_s - self._since_s > self._context.settings.limits.client_idle_s:  # it never took its last bytes
                 self.flow.transport.abort()
@@ -178,6 +187,11 @@ class ClientConnection(asyncio.Protocol):
             self._context.queue.forward(self.flow.transport.close)
 
     # --- inside
+
+    def _was_reset(self) -> bool:
+        """Event loops do not look for a reset while they do not read, as behind the client's end."""
+        connected = self.flow.transport.get_extra_info("socket")
+        return bool(connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) if connected is not None else False
 
     @property
     def _is_idle(self) -> bool:
@@ -208,7 +222,12 @@ class ClientConnection(asyncio.Protocol):
             self._leave()
 
     def _leave(self) -> None:
-        self._context.clients.discard(self)
+        if self not in self._context.clients:
+            return
+        self._context.clients.remove(self)
+        self._context.connections_by_host[self._host] -= 1
+        if not self._context.connections_by_host[self._host]:
+            del self._context.connections_by_host[self._host]
         if not self._context.clients:
             self._context.is_empty.set()
 

@@ -1,6 +1,7 @@
 """What all connections of one recorder share."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,5 +34,7 @@ class Context:
     planner: Planner
     clients: "set[ClientConnection]" = field(default_factory=set)
     is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last client left
+    connections_by_host: Counter[str] = field(default_factory=Counter)  # of clients, by their addresses
     rejected_heads: int = 0
+    rejected_connections: int = 0
     is_stopping: bool = False

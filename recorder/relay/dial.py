@@ -14,13 +14,14 @@ from recorder.settings import OutboundProxy
 from traffic.capture.events import ExchangeError
 
 from .proxy import OutboundProxyError, connect_through, proxy_for
+from .resolver import Resolver, TooManyLookupsError, connect
 from .tls import tls_context, tls_problem
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
 
 
 class DialError(Exception):
-    """No connection. `status` is what the client gets: 502, or 504 when it took too long."""
+    """No connection. `status` is what the client gets: 502, 504 when it took too long, 503 at a limit."""
 
     def __init__(self, status: int, error: ExchangeError) -> None:
         super().__init__(error.detail)
@@ -29,24 +30,27 @@ class DialError(Exception):
 
 
 async def dial(
-    destination: Destination, proxy: OutboundProxy, timeout_s: float, make_protocol: Callable[[], ProtocolT]
+    destination: Destination,
+    proxy: OutboundProxy,
+    resolver: Resolver,
+    timeout_s: float,
+    make_protocol: Callable[[], ProtocolT],
 ) -> ProtocolT:
     """Connect within `timeout_s` seconds, TLS included; raises DialError."""
     place = f"{destination.host}:{destination.port}"
-    loop = asyncio.get_running_loop()
     context = tls_context(verify=destination.verify_ssl) if destination.is_tls else None
     try:
         async with asyncio.timeout(timeout_s):
             proxy_url = proxy_for(destination, proxy)
             if proxy_url is None:
-                server_hostname = destination.host if context else None
-                _, protocol = await loop.create_connection(
-                    make_protocol, destination.host, destination.port, ssl=context, server_hostname=server_hostname
-                )
+                _, protocol = await connect(resolver, (destination.host, destination.port), make_protocol, context)
             else:
-                protocol = await connect_through(proxy_url, destination, context, make_protocol)
+                protocol = await connect_through(proxy_url, destination, context, resolver, make_protocol)
     except OutboundProxyError as failure:
         raise _failure(failure.name, failure.detail) from failure
+    except TooManyLookupsError as error:
+        detail = f"{error}, which is the limit (limits.name_lookups)"
+        raise DialError(503, ExchangeError("overloaded", "connect", "recorder", detail)) from error
     except TimeoutError:
         raise _failure("upstream_timeout", f"no connection to {place} within {timeout_s:g} s", 504) from None
     except socket.gaierror as error:

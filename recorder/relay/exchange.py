@@ -27,7 +27,7 @@ from .answers import encode_answer
 from .context import Context
 from .flow import Hold
 from .leg import Leg
-from .persistence import client_goes_on, upstream_goes_on
+from .persistence import client_goes_on, upstream_goes_on, waits_for_continue
 from .plan import Answer, Forward, Plan
 from .transcript import Transcript
 from .tunnel import Tunnel
@@ -48,6 +48,7 @@ class Exchange:
         "_error",
         "_forward",
         "_head",
+        "_interim_responses",
         "_last_at",
         "_reader",
         "_request_is_over",
@@ -70,6 +71,7 @@ class Exchange:
         self._forward: Forward | None = None
         self._reader: ResponseReader | None = None
         self._response_head: ResponseHead | None = None  # the final one, once it has come
+        self._interim_responses = 0
         self._status: int | None = None
         self._answered_by: str | None = None
         self._error: ExchangeError | None = None  # known, while the rest still goes its way
@@ -198,8 +200,8 @@ class Exchange:
         heads = [event for event in events if isinstance(event, ResponseHead)]
         rest = b"".join(event for event in events if isinstance(event, bytes))
         self._transcript.response_read(at, heads, rest, reader, known)
-        if heads and heads[-1].status == 101 and not self._may_tunnel():
-            self._fail_upstream("bad_response", "the upstream switched protocols, which nobody had asked for", 502)
+        if problem := self._problem_of(heads):
+            self._fail_upstream("bad_response", problem, 502)
             return
         passing = b"".join(map(self._take_head, heads)) + rest
         if passing:
@@ -221,8 +223,16 @@ class Exchange:
             return b""  # RFC 9110 §15.2: no interim response for an HTTP/1.0 client
         return rewrite_response(head, VIA if self._context.settings.via else None).raw
 
-    def _may_tunnel(self) -> bool:
-        return self._head is not None and self._head.wants_websocket and self._request_is_over
+    def _problem_of(self, heads: list[ResponseHead]) -> str | None:
+        """What is wrong with heads that are well-formed."""
+        if not heads or (heads[0].status >= 200 and heads[-1].status != 101):
+            return None
+        may_tunnel = self._head is not None and self._head.wants_websocket and self._request_is_over
+        if heads[-1].status == 101 and not may_tunnel:
+            return "the upstream switched protocols, which nobody had asked for"
+        self._interim_responses += sum(head.status < 200 for head in heads)
+        count_max = self._context.settings.limits.interim_responses
+        return f"more than {count_max} interim responses" if self._interim_responses > count_max else None
 
     def _become_tunnel(self) -> None:
         assert self.leg is not None
@@ -246,7 +256,7 @@ class Exchange:
         head, reader = self._response_head, self._reader
         assert head is not None
         assert reader is not None
-        ends = not head.keeps_alive or reader.body.ends_with_connection or self._client_waits_for_continue
+        ends = not head.keeps_alive or reader.body.ends_with_connection or waits_for_continue(self._head)
         if ends and not self._request_is_over:
             self._fail("request_cut", "upstream", "the upstream answered before it had the whole request")
         else:
@@ -268,8 +278,7 @@ class Exchange:
             self._fail_upstream("upstream_reset", f"the upstream {how} its connection", 502)
 
     def upstream_unreachable(self, error: ExchangeError, status: int) -> None:
-        if not self.is_finished:
-            self._fail_upstream(error.name, error.detail, status, error.by)
+        self._fail_upstream(error.name, error.detail, status, error.by)
 
     # --- ending
 
@@ -277,6 +286,10 @@ class Exchange:
         """Called about once a second."""
         timeouts = self._forward.route.timeouts if self._forward else self._context.settings.default_timeouts
         connection = self.leg.connection if self.leg is not None else None
+        exchange_s = self._context.settings.limits.exchange_s
+        if now_s - self._transcript.started_at / 1e9 >= exchange_s:
+            detail = f"it took more than {exchange_s:g} s (limits.exchange_s)"
+            self._fail_upstream("exchange_timeout", detail, 504, "recorder")
         if self.is_finished or now_s - self._last_at / 1e9 < timeouts.idle_s:
             return
         if self.leg is not None and connection is None:
@@ -294,11 +307,6 @@ class Exchange:
         self._fail("shutdown", "recorder", "the recorder was stopped")
 
     @property
-    def _client_waits_for_continue(self) -> bool:
-        """It may never send the body, now that it has its answer (RFC 9110 §10.1.1)."""
-        return self._head is not None and b"100-continue" in self._head.tokens(b"expect")
-
-    @property
     def _phase(self) -> str:
         if self._response_head is not None:
             return "request_body" if self._response_is_over else "response_body"
@@ -313,7 +321,7 @@ class Exchange:
 
     def _fail_upstream(self, name: str, detail: str, status: int, by: str = "upstream") -> None:
         """No whole response will come: answer in the upstream's place, or leave the truncation visible."""
-        if self._response_head is None and not self._client_is_gone and not self.is_finished:
+        if self._answered_by is None and not (self._client_is_gone or self.is_finished):
             self._answer(Answer(status, f"{name}: {detail}", ExchangeError(name, self._phase, by, detail)))
         else:
             self._fail(name, by, detail)
@@ -321,7 +329,7 @@ class Exchange:
     def _answer(self, answer: Answer, *, closes: bool = False) -> None:
         """Answer in the upstream's place. `closes`: the connection ends behind it whatever the client would like."""
         self._transcript.response_head_cut(self._reader)
-        stops_reading = self._client_waits_for_continue and not self._request_is_over
+        stops_reading = waits_for_continue(self._head) and not self._request_is_over
         if self.leg is not None:
             self.leg.let_go()
             self.leg = None
@@ -374,8 +382,7 @@ class Exchange:
         self._transcript.response_head_cut(self._reader)
         self.is_finished = True
         leg, is_whole = self.leg, self._response_is_over
-        connect_us = leg.connect_us if leg is not None else None
-        self._transcript.finish(error, self._answered_by, self._status, connect_us)
+        self._transcript.finish(error, self._answered_by, self._status, leg.connect_us if leg is not None else None)
         if leg is not None:
             response, reader = self._response_head, self._reader
             if error is None and response and reader and upstream_goes_on(self._head, response, reader):

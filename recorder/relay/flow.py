@@ -37,5 +37,9 @@ class Flow:
         return bool(self._holds & Hold.QUEUE)
 
     @property
+    def is_held(self) -> bool:
+        return bool(self._holds)
+
+    @property
     def is_held_by_peer(self) -> bool:
         return bool(self._holds & Hold.PEER)

@@ -4,9 +4,11 @@ A pooled connection may have died unnoticed. Where it dies before any byte of an
 on a fresh one, provided that sending it twice does no harm (RFC 9110 §9.2.2) and all of it is still at hand.
 """
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from traffic.capture.events import ExchangeError
 from traffic.http1.head import ResponseHead
 
 from .context import Context
@@ -17,6 +19,8 @@ from .upstream import UpstreamConnection
 
 if TYPE_CHECKING:
     from .exchange import Exchange
+
+log = logging.getLogger(__name__)
 
 _IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"])
 
@@ -122,6 +126,13 @@ class Leg:
             self.connection.flow.hold(Hold.QUEUE)
             self._context.queue.resume_later(self.connection)
 
+    def end(self) -> None:
+        """Close the connection once what was sent has left; nothing of it reaches the exchange any more."""
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.exchange = None
+            self._context.queue.forward(connection.close_when_sent, self._context.settings.limits.linger_s)
+
     async def _connect(self) -> None:
         began = time.monotonic_ns()
         try:
@@ -129,6 +140,13 @@ class Leg:
             connection = await self._context.pool.connect(self._forward.destination, timeout_s)
         except DialError as failure:
             self._exchange.upstream_unreachable(failure.error, failure.status)
+            return
+        except Exception as error:
+            log.exception("connecting to %s failed in an unknown way", self._forward.destination.host)
+            detail = f"the recorder failed to connect: {type(error).__name__}, see its log"
+            self._exchange.upstream_unreachable(
+                ExchangeError("upstream_unreachable", "connect", "recorder", detail), 502
+            )
             return
         self.connect_us = (time.monotonic_ns() - began) // 1000
         if self._exchange.is_finished:

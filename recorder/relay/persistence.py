@@ -21,3 +21,8 @@ def upstream_goes_on(request: RequestHead | None, response: ResponseHead, reader
     if not reader.is_clean:
         return False
     return response.keeps_alive and request is not None and request.version == (1, 1)
+
+
+def waits_for_continue(request: RequestHead | None) -> bool:
+    """Whether the client may never send the body, once it has an answer (RFC 9110 §10.1.1)."""
+    return request is not None and b"100-continue" in request.tokens(b"expect")

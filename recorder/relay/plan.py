@@ -24,6 +24,11 @@ class Answer(msgspec.Struct, frozen=True):
     error: ExchangeError | None = None
     field: bytes | None = None  # one more header line
 
+    @property
+    def name(self) -> str:
+        """For the console, which has no upstream to name."""
+        return {404: "NOT_FOUND", 308: "REDIRECT"}.get(self.status, "REFUSED")
+
 
 class Forward(msgspec.Struct, frozen=True):
     destination: Destination

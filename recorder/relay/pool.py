@@ -8,6 +8,7 @@ from recorder.settings import Limits, OutboundProxy
 from traffic.capture.events import ExchangeError
 
 from .dial import DialError, dial
+from .resolver import Resolver
 from .upstream import UpstreamConnection
 
 
@@ -17,6 +18,7 @@ class Pool:
     def __init__(self, limits: Limits, proxy: OutboundProxy) -> None:
         self.limits = limits
         self._proxy = proxy
+        self._resolver = Resolver(limits.name_lookups)
         self._idle: dict[Origin, list[tuple[float, UpstreamConnection]]] = {}  # (expires at, connection), oldest first
         self._open: Counter[Origin] = Counter()
         self._dialing: Counter[Origin] = Counter()
@@ -43,8 +45,9 @@ class Pool:
             detail = f"{count} connections to {place} are open already, which is the limit"
             raise DialError(503, ExchangeError("overloaded", "connect", "recorder", detail))
         self._dialing[origin] += 1
+        self._resolver.lookups_max = self.limits.name_lookups
         try:
-            return await dial(destination, self._proxy, timeout_s, self._maker(origin))
+            return await dial(destination, self._proxy, self._resolver, timeout_s, self._maker(origin))
         finally:
             self._dialing[origin] -= 1
 

@@ -8,10 +8,11 @@ TLS to an upstream is made within the way: the proxy sees ciphertext. Nobody but
 """
 
 import asyncio
+import contextlib
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined,unused-ignore]
 
@@ -19,6 +20,7 @@ from recorder.routing.routes import Destination
 from recorder.settings import PROXY_PORTS, OutboundProxy
 from traffic.http1.head import HeadError, head_end, parse_response_head
 
+from .resolver import Resolver, connect
 from .tls import tls_context, tls_problem
 
 ProtocolT = TypeVar("ProtocolT", bound=asyncio.Protocol)
@@ -45,7 +47,11 @@ def proxy_for(destination: Destination, proxy: OutboundProxy) -> str | None:
 
 
 async def connect_through(
-    proxy_url: str, destination: Destination, context: ssl.SSLContext | None, make_protocol: Callable[[], ProtocolT]
+    proxy_url: str,
+    destination: Destination,
+    context: ssl.SSLContext | None,
+    resolver: Resolver,
+    make_protocol: Callable[[], ProtocolT],
 ) -> ProtocolT:
     """Connect to `destination`, within TLS if there is a `context`.
 
@@ -53,24 +59,27 @@ async def connect_through(
     """
     url = urlsplit(proxy_url)
     through = _through_connect if url.scheme in ("http", "https") else _through_socks
-    return await through(url, destination, context, make_protocol)
+    return await through(url, destination, context, resolver, make_protocol)
 
 
 async def _through_connect(
-    url: SplitResult, destination: Destination, context: ssl.SSLContext | None, make_protocol: Callable[[], ProtocolT]
+    url: SplitResult,
+    destination: Destination,
+    context: ssl.SSLContext | None,
+    resolver: Resolver,
+    make_protocol: Callable[[], ProtocolT],
 ) -> ProtocolT:
-    loop = asyncio.get_running_loop()
     host, port = _place(url)
-    outer, server_hostname = (tls_context(verify=True), host) if url.scheme == "https" else (None, None)
+    outer = tls_context(verify=True) if url.scheme == "https" else None
     try:
-        connected, way = await loop.create_connection(_Way, host, port, ssl=outer, server_hostname=server_hostname)
+        connected, way = await connect(resolver, (host, port), _Way, outer)
     except ssl.SSLError as error:
         raise OutboundProxyError(
             f"no TLS with the outbound proxy {host}:{port}: {tls_problem(error)}", "tls_failure"
         ) from error
     except OSError as error:
         raise _unreachable(host, port, error) from error
-    transport: asyncio.Transport = connected
+    transport = cast("asyncio.Transport", connected)
     try:
         transport.write(_connect_request(url, destination))
         _check_reply(await way.reply)
@@ -78,7 +87,8 @@ async def _through_connect(
             transport = await _start_tls(transport, context, destination.host)
         return way.lead_to(make_protocol(), transport)
     except BaseException:
-        connected.abort()
+        with contextlib.suppress(AttributeError):  # of a TLS transport that has ended, in some versions of asyncio
+            cast("asyncio.Transport", connected).abort()
         raise
 
 
@@ -96,16 +106,23 @@ async def _start_tls(transport: asyncio.Transport, context: ssl.SSLContext, host
 
 
 async def _through_socks(
-    url: SplitResult, destination: Destination, context: ssl.SSLContext | None, make_protocol: Callable[[], ProtocolT]
+    url: SplitResult,
+    destination: Destination,
+    context: ssl.SSLContext | None,
+    resolver: Resolver,
+    make_protocol: Callable[[], ProtocolT],
 ) -> ProtocolT:
     from python_socks import ProxyConnectionError, ProxyError, ProxyType  # noqa: PLC0415 only where one is used
     from python_socks.async_.asyncio import Proxy  # noqa: PLC0415
 
     host, port = _place(url)
     user, password = unquote(url.username or ""), unquote(url.password or "")
-    proxy = Proxy(ProxyType.SOCKS5, host, port, user, password, rdns=url.scheme == "socks5h")
+    upstream_host = destination.host
+    if url.scheme == "socks5":
+        upstream_host = (await resolver.addresses(upstream_host, destination.port))[0]
+    proxy = Proxy(ProxyType.SOCKS5, host, port, user, password, rdns=True)
     try:
-        connected = await proxy.connect(dest_host=destination.host, dest_port=destination.port)
+        connected = await proxy.connect(dest_host=upstream_host, dest_port=destination.port)
     except ProxyError as error:
         raise OutboundProxyError(f"the outbound proxy did not connect: {error}") from error
     except ProxyConnectionError as error:

@@ -19,7 +19,7 @@ from traffic.http1.message import ResponseReader
 from traffic.http1.rewrite import Rewritten, join_lines, set_target
 
 from .context import Context
-from .plan import Plan
+from .plan import Answer, Plan
 
 
 class Transcript:
@@ -71,7 +71,10 @@ class Transcript:
             lines.append(b"X-Proxy-Path: " + plan.url.encode("latin-1"))
             self._open(self._started(head.method, plan, received), redactions)
             self._record("request", self.started_at, data, body, join_lines(lines))
-        self._show(head.method, plan.path, plan.upstream_url, is_recorded=plan.is_recorded)
+        answer = plan.action.name if isinstance(plan.action, Answer) else ""
+        self._context.console.show(
+            StartedLine(time.time(), self.id[:8], head.method, plan.path, plan.upstream_url, plan.is_recorded, answer)
+        )
 
     def begin_refused(self, raw: bytes, *, is_recorded: bool) -> None:
         """Open the recording of a head that cannot be acted on: its bytes as they came."""
@@ -84,7 +87,7 @@ class Transcript:
             nowhere = Plan(None, None, None, is_recorded=True, url=path)
             self._open(self._started(method, nowhere, Received(request_line, None, [])), redactions)
             self._record("request", self.started_at, b"", NO_BODY, shown)
-        self._show(method, path, None, is_recorded=is_recorded)
+        self._context.console.show(StartedLine(time.time(), self.id[:8], method, path, None, is_recorded, "REFUSED"))
 
     def request(self, at: int, data: bytes, body: Body) -> None:
         if self._recording is not None:
@@ -186,9 +189,6 @@ class Transcript:
 
     def _open(self, started: Started, redactions: list[Redaction]) -> None:
         self._recording = self._context.tap.begin(started, self.started_at, redactions)
-
-    def _show(self, method: str, path: str, upstream_url: str | None, *, is_recorded: bool) -> None:
-        self._context.console.show(StartedLine(time.time(), self.id[:8], method, path, upstream_url, is_recorded))
 
     def _without_secrets(self, raw: bytes, side: Side) -> bytes:
         redactor = self._context.redactor

@@ -114,7 +114,10 @@ class Tunnel:
 
     def check_deadlines(self, now_s: float) -> None:
         """Called about once a second."""
-        if now_s - self._last_at / 1e9 >= self._idle_s:
+        exchange_s = self._context.settings.limits.exchange_s
+        if now_s - self._transcript.started_at / 1e9 >= exchange_s:
+            self._fail("exchange_timeout", "recorder", f"it took more than {exchange_s:g} s (limits.exchange_s)")
+        elif now_s - self._last_at / 1e9 >= self._idle_s:
             self._fail("upstream_timeout", "upstream", f"nothing came for {self._idle_s:g} s (timeouts.idle_s)")
 
     def shut_down(self) -> None:
@@ -135,7 +138,7 @@ class Tunnel:
         leg, self.leg = self.leg, None
         self._transcript.finish(error, "upstream", 101, leg.connect_us if leg is not None else None)
         if leg is not None:
-            leg.let_go()
+            leg.end()  # what the client sent last, as its close frame, still leaves
         self.client.exchange_over(keep_alive=False, lingers=False)
 
 

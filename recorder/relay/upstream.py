@@ -60,3 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def close(self) -> None:
         self.flow.transport.abort()
+
+    def close_when_sent(self, patience_s: float) -> None:
+        self.flow.transport.close()
+        asyncio.get_running_loop().call_later(patience_s, self.flow.transport.abort)

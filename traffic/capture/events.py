@@ -38,8 +38,8 @@ class ExchangeError(msgspec.Struct, frozen=True, array_like=True):
     """Why an exchange is incomplete.
 
     name:  client_disconnect, upstream_reset, upstream_timeout, upstream_refused, upstream_unreachable, dns_failure,
-           tls_failure, proxy_failure, bad_request, bad_response, overloaded, shutdown, recorder_crash, capture_gap,
-           capture_failed, client_timeout, unauthorized
+           tls_failure, proxy_failure, bad_request, request_cut, bad_response, exchange_timeout, overloaded, shutdown,
+           recorder_crash, capture_gap, capture_failed, client_timeout, unauthorized
     phase: connect, request_head, request_body, response_head, response_body, tunnel, capture
     by:    client, upstream, recorder, network
     """
