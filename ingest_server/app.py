@@ -21,6 +21,7 @@ from ingest_server.live import Feed, TooManyListenersError
 from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.writer import PIECE_BYTES_MAX, Writer
 from traffic.capture import names
+from traffic.capture import status as recorder_status
 from traffic.capture.frames import FrameError
 
 BODY_BYTES_MAX = 32 * 1024 * 1024  # of one PUT to a journal
@@ -53,6 +54,7 @@ class App:
         app = web.Application(middlewares=[guard.check, self._explain])
         app.on_response_prepare.append(add_headers)
         app.router.add_put("/v1/journals/{journal}/{offset}", self._put_journal, name=LINK)
+        app.router.add_get("/v1/ledger", self._show_ledger)
         app.router.add_get("/v1/live", self._live, allow_head=False)
         app.router.add_get("/health", self._health, name=OPEN)
         app.router.add_get("/metrics", self._show_metrics)
@@ -86,6 +88,9 @@ class App:
             return _text(400, f"an offset has 1 to {OFFSET_DIGITS_MAX} decimal digits")
         if (request.content_length or 0) > BODY_BYTES_MAX:
             return _text(413, f"a body has at most {BODY_BYTES_MAX} bytes")
+        status = recorder_status.decode(request.headers.get(recorder_status.HEADER, ""))
+        if status is not None:
+            self._store.ledger.hear(name, status, time.time_ns())
         try:
             return await self._apply(request.content, name, int(offset), None if oldest is None else int(oldest))
         except OffsetMismatchError as error:
@@ -176,6 +181,9 @@ class App:
             },
         )
 
+    async def _show_ledger(self, _request: web.Request) -> web.Response:
+        return _json(200, self._store.ledger.report(time.time_ns()))
+
     async def _show_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
@@ -202,5 +210,5 @@ def _behind(blocks: list[bytes], consumed: int) -> list[bytes]:
     return []
 
 
-def _json(status: int, fields: dict[str, object]) -> web.Response:
+def _json(status: int, fields: object) -> web.Response:
     return web.Response(status=status, body=_encode(fields), content_type="application/json")

@@ -35,7 +35,7 @@ class Files:
     def __init__(self, log_dir: Path, *, daily: bool) -> None:
         self.root = f"{log_dir}{os.sep}"
         self.state = f"{self.root}.ingest{os.sep}"
-        self._temporary = f"{self.state}metadata.tmp"
+        self._temporary = f"{self.state}new.tmp"
         self._daily = daily
         self._day = ""  # the last folder known to exist
 
@@ -72,7 +72,11 @@ class Files:
         if fresh:
             write_new(path, metadata)
             return
-        write_over(self._temporary, metadata)
+        self.put_in_place(path, metadata)
+
+    def put_in_place(self, path: str, data: Data) -> None:
+        """Replace a file in one step: a crash leaves the old one or the new one."""
+        write_over(self._temporary, data)
         os.replace(self._temporary, path)  # noqa: PTH105
 
     def _stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:

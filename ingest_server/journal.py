@@ -1,20 +1,23 @@
 """One recorder's journal as the server sees it: how far it has come, and the exchanges open in it.
 
 `next` is where the next bytes belong; everything below `stored` is in the files and may be deleted by the recorder. The
-state file `.ingest/journals/<journal>` holds `stored`: a restarted server goes on from there, and applying the frames
-between again changes nothing that is already in the files. Called by the store.
+state file `.ingest/journals/<journal>` holds `stored`, and the counts as of there: a restarted server goes on from it,
+and applying the frames between again changes nothing that is already in the files. Called by the store.
 """
 
 import contextlib
 import math
 import os
 import time
+from typing import NamedTuple
 
 import msgspec
 
 from ingest_server import files, gaps
+from ingest_server.counts import COMPLETE, Counter, Counts, Outcome
 from ingest_server.exchange import Exchange, restore
 from ingest_server.gaps import GapLine
+from ingest_server.ledger import JournalFigures, Ledger, together
 from ingest_server.sidecar import Kept, encode_record
 from ingest_server.tally import Tally
 from ingest_server.turn import Turn
@@ -24,22 +27,35 @@ from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 
 SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
 
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Counts).decode
+
 _CLOSED = {
     "shutdown": "the recorder was stopped before the exchange ended",
     "recorder_crash": "the recorder ended without being stopped",
 }
 
 
+class Books(NamedTuple):
+    """Where journals tell what they count."""
+
+    tally: Tally
+    ledger: Ledger
+
+
 class Journal:
-    def __init__(self, name: str, where: files.Files, tally: Tally, turn: Turn, exchanges_max: int) -> None:
+    def __init__(self, name: str, where: files.Files, books: Books, turn: Turn, exchanges_max: int) -> None:
         self.name = name
         self._exchanges_max = exchanges_max
+        self._ledger = books.ledger
         self._files = where
-        self._tally = tally
+        self._tally = books.tally
         self._turn = turn
-        self._state = f"{where.state}journals{os.sep}{name}"
+        self._state = state_path(where, name)
         self._gaps_path = f"{where.root}gaps.ndjson"
-        self.stored, self.closed = _read_state(self._state)
+        self.stored, self.closed, counts = _read_state(self._state)
+        self._counter = Counter(counts)
+        self._is_told = False  # whether the ledger has the counts as they are
         self.next = self.stored
         self.exchanges: dict[int, Exchange] = {}
         self._dirty: dict[int, Exchange] = {}  # open, with something to flush; the longest waiting first
@@ -58,6 +74,7 @@ class Journal:
             exchange = restore(self._files, number, self._kept_path(number), self.stored)
             if exchange is not None:
                 self.exchanges[number] = exchange
+                self._counter.see(number)
                 self._tally.open_exchanges += 1
 
     def skip(self, oldest: int) -> None:
@@ -120,8 +137,11 @@ class Journal:
         if len(self.exchanges) >= self._exchanges_max:
             self._count_unknown(number, 0, position)
             return
+        self._explain_jump(number, position)
         exchange = Exchange(number, started)
         self.exchanges[number] = exchange
+        self._counter.see(number)
+        self._is_told = False
         self._mark_dirty(exchange)
         self._tally.open_exchanges += 1
         self._tally.tell_started(started)
@@ -133,14 +153,16 @@ class Journal:
     def _finish(self, number: int, finished: Finished, position: int) -> None:
         exchange = self.exchanges.get(number)
         if exchange is None:
-            size = self._unknown.pop(number, 0)
-            self._gap(position, events.Gap(number, number, 1, size, "start_lost"))
+            self._count_unknown(number, 0, position)
+            self._tell_start_lost({number: self._unknown.pop(number)}, position)
             return
         exchange.finish(finished)
         self._end(exchange, position)
 
     def _end(self, exchange: Exchange, position: int) -> None:
         exchange.ended_at = position
+        self._counter.add(position, _outcome(exchange))
+        self._is_told = False
         del self.exchanges[exchange.number]
         if self._dirty.pop(exchange.number, None) is not None:
             self._spans.append((exchange.dirty_from, self.next))
@@ -148,6 +170,9 @@ class Journal:
         self._ended.append(exchange)
 
     def _gap(self, position: int, gap: events.Gap) -> None:
+        self._counter.see(gap.last_number)
+        self._counter.add(position, Outcome(reason=gap.reason, exchanges=gap.exchanges, bytes=gap.bytes))
+        self._is_told = False
         if position <= self._gap_position:
             return  # noted before a crash
         at = names.iso(time.time_ns())
@@ -168,12 +193,28 @@ class Journal:
         if len(self._unknown) >= self._exchanges_max and number not in self._unknown:
             self._tell_unknown(position)
         self._unknown[number] = self._unknown.get(number, 0) + size
+        self._counter.see(number)
+        self._is_told = False
 
     def _tell_unknown(self, position: int) -> None:
         if self._unknown:
             unknown, self._unknown = self._unknown, {}
-            lost = events.Gap(min(unknown), max(unknown), len(unknown), sum(unknown.values()), "start_lost")
-            self._gap(position, lost)
+            self._tell_start_lost(unknown, position)
+
+    def _tell_start_lost(self, unknown: dict[int, int], position: int) -> None:
+        """An earlier gap record may count these exchanges already; then this one tells of their bytes."""
+        count = min(len(unknown), self._unexplained())
+        self._gap(position, events.Gap(min(unknown), max(unknown), count, sum(unknown.values()), "start_lost"))
+
+    def _explain_jump(self, number: int, position: int) -> None:
+        """Numbers that are missing before `number` were in a part of the journal that is gone, if one is."""
+        if "store_lost" in self._counter.now.dropped:
+            self._counter.see(number - 1)
+            if missing := self._unexplained():
+                self._gap(position, events.Gap(number - missing, number - 1, missing, 0, "store_lost"))
+
+    def _unexplained(self) -> int:
+        return self._counter.now.unexplained(len(self.exchanges) + len(self._unknown))
 
     def settle(self) -> None:
         """Write the files of the exchanges that have ended, and what open ones hold where it is much."""
@@ -212,11 +253,25 @@ class Journal:
         if self._gaps:
             self._write_gaps()
         if self.stored != stored:
-            files.write_start(self._state, b"%020d %s\n" % (stored, b"closed" if self.closed else b"open  "))
+            self._write_state(stored)
             self.stored = stored
+        if not self._is_told:
+            self._tell()
         self._spans = [span for span in self._spans if span[1] > stored] if stored < self.next else []
         while self._leftover and self._leftover[0][0] <= stored:
             files.remove(self._leftover.pop(0)[1])
+
+    def _write_state(self, stored: int) -> None:
+        counts = self._counter.keep(stored)
+        counts.recorder = self._ledger.recorder_of(self.name) or counts.recorder
+        line = b"%020d %s\n" % (stored, b"closed" if self.closed else b"open  ")
+        self._files.put_in_place(self._state, line + _encode(counts) + b"\n")
+
+    def _tell(self) -> None:
+        now = self._counter.now
+        now.recorder = self._ledger.recorder_of(self.name) or now.recorder
+        self._ledger.publish(_figures(self.name, now, len(self.exchanges) + len(self._unknown), is_closed=self.closed))
+        self._is_told = True
 
     def _write_gaps(self) -> None:
         gaps.append(self._gaps_path, self._gaps)
@@ -230,8 +285,46 @@ class Journal:
         return f"{self._files.state}open{os.sep}{self.name}-{number}"
 
 
-def _read_state(path: str) -> tuple[int, bool]:
+def state_path(where: files.Files, name: str) -> str:
+    return f"{where.state}journals{os.sep}{name}"
+
+
+def figures_on_disk(where: files.Files, name: str, numbers: list[int]) -> JournalFigures:
+    """What is known of a journal that nobody has sent anything of yet; `numbers`: its open exchanges."""
+    _, is_closed, counts = _read_state(state_path(where, name))
+    if is_closed:
+        numbers = []  # a crash came before their sidecars went
+    counts.highest = max([counts.highest, *numbers])
+    return _figures(name, counts, len(numbers), is_closed=is_closed)
+
+
+def _figures(name: str, counts: Counts, open_exchanges: int, *, is_closed: bool) -> JournalFigures:
+    return JournalFigures(
+        journal=name,
+        recorder=counts.recorder,
+        closed=is_closed,
+        numbered=counts.highest,
+        complete=counts.complete,
+        incomplete=counts.incomplete,
+        open=open_exchanges,
+        dropped=together([counts.dropped]),
+        unexplained=counts.unexplained(open_exchanges),
+    )
+
+
+def _outcome(exchange: Exchange) -> Outcome:
+    error, finished = exchange.error, exchange.finished
+    if error is None and finished is not None and finished.completed:
+        return COMPLETE
+    if error is None or error.name != "capture_gap" or finished is None:
+        return Outcome(incomplete=1)
+    return Outcome(incomplete=1, reason=finished.dropped_because or "store_lost", cut=1, bytes=finished.dropped_bytes)
+
+
+def _read_state(path: str) -> tuple[int, bool, Counts]:
+    """Raises no error for what is missing or older: then it has no counts."""
     with contextlib.suppress(FileNotFoundError, ValueError):
-        stored, _, word = files.read(path).partition(b" ")
-        return int(stored), word.startswith(b"closed")
-    return 0, False
+        line, _, counts = files.read(path).partition(b"\n")
+        stored, _, word = line.partition(b" ")
+        return int(stored), word.startswith(b"closed"), _decode(counts) if counts else Counts()
+    return 0, False, Counts()

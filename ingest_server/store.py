@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 from ingest_server import files
 from ingest_server.files import Files
-from ingest_server.journal import Journal
+from ingest_server.journal import Books, Journal, figures_on_disk
+from ingest_server.ledger import Ledger
 from ingest_server.settings import IngestSettings
 from ingest_server.tally import Tally
 from ingest_server.turn import Turn
@@ -50,6 +51,7 @@ class Applied(NamedTuple):
 class Store:
     def __init__(self, settings: IngestSettings, tally: Tally | None = None) -> None:
         self.tally = tally or Tally()
+        self.ledger = Ledger()
         self.files = Files(settings.log_dir, daily=settings.layout == "daily")
         self._turn = Turn()
         self._limits = settings.limits
@@ -58,6 +60,8 @@ class Store:
         self._taken_bytes = 0
         self._behind_since_s = math.inf  # since when something taken is not stored
         self.reset()
+        for name in os.listdir(f"{self.files.state}journals"):  # noqa: PTH208
+            self.ledger.publish(figures_on_disk(self.files, name, self._waiting.get(name, [])))
 
     def reset(self) -> None:
         """Forget everything in memory; what the disk holds counts."""
@@ -79,6 +83,7 @@ class Store:
             for entry in list(os.scandir(self.files.state + folder)):
                 if entry.stat().st_mtime < before_s and (folder == "door" or b"closed" in files.read(entry.path)):
                     files.remove(entry.path)
+                    self.ledger.forget(entry.name)
 
     def apply(self, name: str, offset: int, blocks: list[bytes], oldest: int | None = None) -> Applied:
         """Take bytes of a journal that begin at `offset`; `oldest`: the first offset that the recorder still has.
@@ -122,7 +127,8 @@ class Store:
     def _open(self, name: str) -> Journal:
         if len(self._journals) >= self._limits.journals:
             self._make_room()
-        journal = Journal(name, self.files, self.tally, self._turn, self._limits.open_exchanges)
+        books = Books(self.tally, self.ledger)
+        journal = Journal(name, self.files, books, self._turn, self._limits.open_exchanges)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal

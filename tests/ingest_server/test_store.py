@@ -2,11 +2,13 @@
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from ingest_server.ledger import JournalFigures
 from ingest_server.settings import IngestSettings
 from ingest_server.store import OffsetMismatchError, Store
 from tests.ingest_server.recorder_side import (
@@ -28,6 +30,7 @@ from tests.ingest_server.recorder_side import (
 )
 from traffic.capture.events import ExchangeError
 from traffic.capture.frames import FrameError, Kind
+from traffic.capture.status import Dropped
 
 STEM = "2026-09-13_02-11-09.123_"
 
@@ -319,14 +322,32 @@ def test_a_recording_removed_while_it_runs_ends_as_a_gap_and_holds_up_nothing(
 SCRIPT = [
     started(1) + request(1),
     whole(2) + started(3) + request(3, REQUEST[:10]),
-    request(3, REQUEST[10:], 10) + response(1, RESPONSE[:5]) + gap(90, 91),
+    request(3, REQUEST[10:], 10) + response(1, RESPONSE[:5]) + gap(4, 5),
     response(1, RESPONSE[5:], 5) + response(3, RESPONSE * 3000),
-    finished(1) + started(4) + response(77, b"start lost") + started(5) + request(5),
+    finished(1) + started(6) + response(7, b"start lost") + started(8) + request(8),
     response(3, b"end", 3000 * len(RESPONSE)) + finished(3, response_bytes=3000 * len(RESPONSE) + 3),
-    response(4, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20") + finished(77),
-    response(4, b"4 No\r\n\r\n", 35) + whole(6) + request(5, b"more", len(REQUEST)),
+    response(6, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 20") + finished(7),
+    response(6, b"4 No\r\n\r\n", 35) + whole(9) + request(8, b"more", len(REQUEST)),
     closed(),
 ]
+
+
+def check_ledger(store: Store) -> None:
+    """Each of the nine exchanges of SCRIPT is counted once; a crash forgets the bytes of one without a start."""
+    (recorder,) = store.ledger.report(time.time_ns()).recorders
+    (figures,) = recorder.journals
+    assert figures.dropped["start_lost"].bytes in (0, 10)
+    assert figures == JournalFigures(
+        journal=JOURNAL,
+        recorder="",
+        closed=True,
+        numbered=9,
+        complete=4,
+        incomplete=2,
+        open=0,
+        dropped={"journal_full": Dropped(2, 0, 7), "start_lost": Dropped(1, 0, figures.dropped["start_lost"].bytes)},
+        unexplained=0,
+    )
 
 
 def run(folder: Path, crash_at: int | None, *, flush: bool, settle: bool = True) -> dict[str, bytes]:
@@ -347,6 +368,8 @@ def run(folder: Path, crash_at: int | None, *, flush: bool, settle: bool = True)
     store.apply(JOURNAL, at, [journal[at:]])
     store.settle(flush=True)
     assert names_in(folder / ".ingest" / "open") == []
+    check_ledger(store)
+    check_ledger(open_store(folder))
     return {name: data for name, data in recordings(folder).items() if name != "gaps.ndjson"}
 
 
@@ -423,6 +446,9 @@ def test_a_crash_at_any_system_call_loses_and_doubles_nothing(
                 failures += 1
                 store = open_store(folder)
                 at = journal_position(store)
+        fuse[0] = 0
+        check_ledger(store)
+        check_ledger(open_store(folder))
         files = recordings(folder)
         assert files.pop("gaps.ndjson").count(b"\n") == 2, step
         assert files == expected, step
