@@ -40,7 +40,7 @@ SECRET_KEYS = frozenset({"keys", "link_keys", "link_key"})  # what they hold is 
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)  # it may be a key
 
     @model_validator(mode="before")
     @classmethod

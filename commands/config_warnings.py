@@ -39,11 +39,22 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
             yield ("logging", "server_url"), "recordings are sent by http, but ingest.tls makes it https://"
         if scheme == "https" and config.ingest.tls is None:
             yield ("logging", "server_url"), "recordings are sent by https, but ingest.tls is not set"
+    if _lacks_link_key(config, host, port):
+        text = "there is none, but the ingest server asks for keys: what is recorded would wait in the journal"
+        yield ("capture", "link_key"), text
     if config.capture.link_key is not None and config.logging.server_url.startswith("http://") and not is_local(host):
         yield ("capture", "link_key"), "it travels unencrypted; let logging.server_url begin with https://"
     for name, route in config.routes.items():
         for key, text in _route_mistakes(route):
             yield ("routes", name, key), text
+
+
+def _lacks_link_key(config: Config, host: str, port: int) -> bool:
+    """Of a recorder and an ingest server that this one file configures."""
+    ingest = config.ingest
+    has_recorder = bool(config.routes or config.server.dynamic_ports)
+    asks = bool(ingest.keys or ingest.link_keys)
+    return has_recorder and asks and config.capture.link_key is None and is_local(host) and port == ingest.port
 
 
 def _route_mistakes(route: RouteSection) -> Iterator[tuple[str, str]]:

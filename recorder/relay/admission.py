@@ -34,7 +34,7 @@ def admit(plan: Plan, head: RequestHead, keys: KeyRing) -> Plan:
     problem = "what was sent is no key of this recorder" if places else "this recorder asks for a key"
     detail = f"{problem} (server.keys): {_HOW}"
     error = ExchangeError("unauthorized", "request_head", "client", detail)
-    return _refused(plan, Answer(401, detail, error, field=b"WWW-Authenticate: Bearer"))
+    return _refused(plan, Answer(401, detail, error, field=b"WWW-Authenticate: Bearer", reads_on=False))
 
 
 def check_caller(plan: Plan, head: RequestHead, settings: RecorderSettings) -> Plan:

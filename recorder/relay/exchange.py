@@ -329,7 +329,7 @@ class Exchange:
     def _answer(self, answer: Answer, *, closes: bool = False) -> None:
         """Answer in the upstream's place. `closes`: the connection ends behind it whatever the client would like."""
         self._transcript.response_head_cut(self._reader)
-        stops_reading = waits_for_continue(self._head) and not self._request_is_over
+        stops_reading = not self._request_is_over and (waits_for_continue(self._head) or not answer.reads_on)
         if self.leg is not None:
             self.leg.let_go()
             self.leg = None

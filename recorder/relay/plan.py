@@ -23,6 +23,7 @@ class Answer(msgspec.Struct, frozen=True):
     text: str
     error: ExchangeError | None = None
     field: bytes | None = None  # one more header line
+    reads_on: bool = True  # else what is left of the request is neither recorded nor looked at
 
     @property
     def name(self) -> str:

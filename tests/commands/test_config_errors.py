@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from commands.config_file import ConfigError, load_config
+from commands.config_schema import Config
 
 UPSTREAM = '"http://127.0.0.1:1234/"'
 
@@ -315,6 +317,16 @@ WRONG = {
 def test_every_error_comes_at_once_with_its_line(case: str) -> None:
     text, messages = WRONG[case]
     assert errors_of(text) == [f"config.yaml:{message}" for message in messages]
+
+
+@pytest.mark.parametrize(
+    "server", ["a-secret-of-16-chars", {"keys": "a-secret-of-16-chars"}, {"keys": {"a": ["a-secret"]}}]
+)
+def test_no_text_form_of_a_validation_error_shows_what_was_given(server: object) -> None:
+    """Should one ever reach a traceback."""
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate({"server": server})
+    assert "a-secret" not in f"{caught.value!s}{caught.value!r}"
 
 
 @pytest.mark.usefixtures("folder")

@@ -387,6 +387,17 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
         ),
         (f"capture: {{link_key: {LINK}}}\nlogging: {{server_url: 'https://other'}}\n{ROUTE}", []),
         (f"capture: {{link_key: {LINK}}}\n{ROUTE}", []),
+        (f"capture: {{link_key: {LINK}}}\ningest: {{keys: {{a: {PLAIN}}}}}\n{ROUTE}", []),
+        (
+            f"ingest: {{keys: {{a: {PLAIN}}}}}\n{ROUTE}",
+            [
+                (
+                    "1: capture.link_key: there is none, but the ingest server asks for keys: what is recorded would "
+                    "wait in the journal"
+                )
+            ],
+        ),
+        (f"ingest: {{keys: {{a: {PLAIN}}}}}\nlogging: {{server_url: 'http://other'}}\n{ROUTE}", []),
         ("server: {dynamic_ports: [8000]}", []),
         ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
     ],

@@ -135,6 +135,19 @@ async def test_a_refused_upload_is_told_before_it_is_sent(flight: Flight) -> Non
     assert (await client.read_to_end()).startswith(b"HTTP/1.1 401 Unauthorized\r\n")
 
 
+async def test_of_a_refused_upload_no_more_is_recorded_than_came_with_its_head(flight: Flight) -> None:
+    """Who has no key does not fill the disk."""
+    await flight.start(to(1234), keys=KEYS)
+    client = await flight.connect()
+    await client.send(b"POST /lm/v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nthe beginning")
+    assert b"\r\nConnection: close\r\n" in await client.read_message()
+    await client.send(b"x" * 50_000)
+    await client.wait_closed()
+    (record,) = await flight.land()
+    assert record.error == ("unauthorized", "request_head", "client")
+    assert record.sent_request.endswith(b"\r\n\r\nthe beginning")
+
+
 async def test_health_needs_no_key_and_metrics_do(flight: Flight) -> None:
     await flight.start(keys=KEYS)
     assert (await flight.send(request(path=b"/health")))[0].startswith(b"HTTP/1.1 200 OK\r\n")
