@@ -7,6 +7,7 @@ they are complete.
 from traffic.capture.metadata import HEADS_BYTES_MAX
 from traffic.http1.framing import Body, UntilCloseBody, request_body, response_body
 from traffic.http1.head import HeadError, head_end, parse_request_head, parse_response_head
+from traffic.http1.limits import UNLIMITED
 
 
 class MessageCheck:
@@ -59,11 +60,11 @@ class MessageCheck:
     def _take_head(self, raw: bytes) -> Body | None:
         """The body that follows; None behind an interim response."""
         if self._answers is None:
-            request = parse_request_head(raw)
+            request = parse_request_head(raw, UNLIMITED)
             self.method = request.method
-            return request_body(request)
-        response = parse_response_head(raw)
+            return request_body(request, UNLIMITED)
+        response = parse_response_head(raw, UNLIMITED)
         if response.status < 200 and response.status != 101:
             return None
         self.status = response.status
-        return response_body(response, self._answers)
+        return response_body(response, self._answers, UNLIMITED)

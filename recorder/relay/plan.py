@@ -95,7 +95,7 @@ class Planner:
             parts = split_target(target)
         except TargetError as error:
             return self._refuse(400, str(error))
-        if parts.form == "authority":
+        if parts.form == "authority" or method == "CONNECT":
             return self._refuse(501, "CONNECT is not offered: set the recorder as the base URL, not as a proxy")
         match = self._table.match(method, parts.authority or host, parts.path)
         if match is None or isinstance(match, Redirect):

@@ -110,6 +110,13 @@ REFUSED = [
         "bad_request",
     ),
     (
+        b"/lm/",
+        "CONNECT",
+        501,
+        "CONNECT is not offered: set the recorder as the base URL, not as a proxy",
+        "bad_request",
+    ),
+    (
         b"/lm/#f",
         "GET",
         400,
