@@ -92,6 +92,7 @@ def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit
 
 
 def _serve(service: Service, is_child: bool) -> None:
+    os.umask(0o077)  # what a service writes is for its owner alone, whatever the shell says
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_run(service, is_child))
     raise SystemExit(code)

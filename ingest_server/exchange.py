@@ -192,6 +192,8 @@ def restore(where: files.Files, number: int, path: str, stored: int) -> Exchange
     for record in sidecar.read(path):
         if record.kind == Kept.OPENED:
             opened = sidecar.decode_opened(record.payload)
+            if opened is None:
+                break
             exchange = Exchange(number, opened.started)
             exchange.stem = opened.stem
             exchange.kept = path

@@ -1,11 +1,13 @@
 """The files under `log_dir`: names them, makes them, never overwrites one of another exchange.
 
 Layout: the recordings in `log_dir` itself (flat) or in a folder per UTC day (daily); the server's own state in
-`log_dir/.ingest`. Files are 0600, folders 0700. Single-threaded; every OSError is the caller's. Paths are text: making
-Path objects would cost as much as a system call.
+`log_dir/.ingest`. Files are 0600, folders 0700; `log_dir` may be a symbolic link, nothing below it is written through
+one. Single-threaded; every OSError is the caller's. Paths are text: making Path objects would cost as much as a system
+call.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +18,11 @@ from traffic.capture import names
 
 Data = bytes | bytearray | memoryview
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_EMPTY = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_EXTEND = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_INSIDE = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_WRITE = os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_CREATE = _WRITE | os.O_CREAT | os.O_EXCL
+_EMPTY = _WRITE | os.O_CREAT | os.O_TRUNC
+_EXTEND = _WRITE | os.O_CREAT
+_INSIDE = _WRITE
 _APPEND = _EXTEND | os.O_APPEND
 _READ_BYTES = 1024 * 1024
 
@@ -42,13 +45,16 @@ class Files:
     def prepare(self) -> None:
         """Make the folders that are missing; remove what a killed server was about to put in place."""
         self._day = ""
-        for folder in (self.root, self.state, f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
-            os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
+        os.makedirs(self.root, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
+        for folder in (f"{self.root}.ingest", f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
+            _make_folder(folder)
         remove(self._temporary)
 
     def prepare_for(self, stem: str) -> None:
         """Make the folder of recordings that exist, or did."""
-        os.makedirs(os.path.dirname(self.root + stem), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        folder = os.path.dirname(stem)  # noqa: PTH120
+        if folder:
+            _make_folder(self.root + folder)
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
@@ -85,7 +91,7 @@ class Files:
             day = names.day(started_ns)
             folder = day + os.sep
             if day != self._day:
-                os.makedirs(self.root + day, mode=0o700, exist_ok=True)  # noqa: PTH103
+                _make_folder(self.root + day)
                 self._day = day
         yield folder + names.stem(started_ns, names.short_id(exchange_id))
         for digits in names.other_digits(exchange_id):
@@ -147,13 +153,23 @@ def read_in_blocks(path: str, end: int) -> Iterator[bytes]:
 def cut(path: str, end: int) -> int:
     """Drop what stands behind `end`; returns the size then, which is less than `end` where bytes are missing."""
     try:
-        size = os.stat(path).st_size  # noqa: PTH116
+        descriptor = os.open(path, _INSIDE)
     except FileNotFoundError:
         return 0
-    if size > end:
-        os.truncate(path, end)
-        return end
-    return size
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > end:
+            os.ftruncate(descriptor, end)
+        return min(size, end)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(path: str) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, mode=0o700)  # noqa: PTH102
+    if os.path.islink(path):  # noqa: PTH114
+        raise NotADirectoryError(errno.ENOTDIR, "is a symbolic link, and not a folder of the ingest server's own", path)
 
 
 def remove(path: str) -> None:

@@ -9,6 +9,7 @@ from enum import IntEnum
 import msgspec
 
 from ingest_server import files
+from traffic.capture import names
 from traffic.capture.events import Redaction, Started
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, encode_frame
 from traffic.capture.metadata import Arrivals, Stored
@@ -44,9 +45,17 @@ class Half(msgspec.Struct, frozen=True, array_like=True):
 
 
 encode = msgspec.msgpack.Encoder().encode
-decode_opened = msgspec.msgpack.Decoder(Opened).decode
 decode_progress = msgspec.msgpack.Decoder(Progress).decode
 decode_half = msgspec.msgpack.Decoder(Half).decode
+
+
+_decode_opened = msgspec.msgpack.Decoder(Opened).decode
+
+
+def decode_opened(payload: memoryview) -> Opened | None:
+    """None where the stem is none of ours: it becomes a path."""
+    opened = _decode_opened(payload)
+    return opened if names.is_stem(opened.stem) else None
 
 
 def encode_record(kind: Kept, offset: int, payload: bytes) -> bytes:

@@ -16,6 +16,8 @@ METADATA = "_metadata.json"
 
 _is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
+_is_stem = re.compile(r"(?:\d{4}-\d\d-\d\d[/\\])?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3}_[0-9a-f]{8}", re.ASCII).fullmatch
+
 
 def is_uuid(text: str) -> bool:
     """Whether `text` is a UUID as this project writes it: 36 characters, lower case."""
@@ -31,6 +33,11 @@ def stem(started_ns: int, digits: str) -> str:
     """What the names of one exchange's files have in common; `started_ns` counts from the epoch, UTC."""
     second, nanos = divmod(started_ns, 1_000_000_000)
     return f"{_second(second)}.{nanos // 1_000_000:03d}_{digits}"
+
+
+def is_stem(text: str) -> bool:
+    """Whether `text` is what the files of one exchange are called, perhaps in the folder of a day."""
+    return _is_stem(text) is not None
 
 
 def other_digits(exchange_id: str) -> Iterator[str]:
