@@ -175,3 +175,27 @@ async def test_proxied_paths_are_guarded_by_keys_and_not_by_host(flight: Flight)
         await flight.start(to(upstream.port))
         answer, _ = await flight.send(request(b"Origin: http://app.example", host=b"any.example"))
         assert answer == ok()
+
+
+async def test_sdks_need_nothing_but_their_usual_api_key(flight: Flight) -> None:
+    import anthropic
+    import openai
+
+    models = ok(b'{"object": "list", "data": [], "has_more": false}', b"Content-Type: application/json")
+    async with ScriptedUpstream(answers(models)) as upstream:
+        await flight.start(to(upstream.port), keys=KEYS)
+        for api_key, beside in ((LAPTOP.decode(), {}), ("sk-of-the-provider", {"x-recorder-key": CI.decode()})):
+            url = f"{flight.url}/lm"
+            async with openai.AsyncOpenAI(base_url=url, api_key=api_key, default_headers=beside) as first:
+                assert (await first.models.list()).data == []
+            async with anthropic.AsyncAnthropic(base_url=url, api_key=api_key, default_headers=beside) as second:
+                assert (await second.models.list()).data == []
+        received = b"".join(peer.received for peer in upstream.peers)
+        assert [key for key in (LAPTOP, CI) if key in received] == []
+        assert received.count(b"sk-of-the-provider") == 2
+        async with openai.AsyncOpenAI(base_url=flight.url, api_key="sk-of-the-provider", max_retries=0) as third:
+            with pytest.raises(openai.AuthenticationError) as caught:
+                await third.models.list()
+            assert caught.value.response.text.startswith("what was sent is no key of this recorder (server.keys)")
+    records = await flight.land()
+    assert [record.metadata["key"] for record in records] == ["laptop", "laptop", "ci", "ci", None]
