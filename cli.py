@@ -14,6 +14,7 @@ COMMANDS = {
     "up": "commands.up:up_command",
     "run": "commands.run:run_command",
     "demo": "commands.demo:demo_command",
+    "status": "commands.status:status_command",
     "show": "commands.show:show_command",
     "replay": "commands.replay:replay_command",
     "verify": "commands.verify:verify_command",

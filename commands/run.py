@@ -1,8 +1,6 @@
 """`recorder run`: one command with its traffic recorded. What of the services is not running yet runs as long as it."""
 
 import asyncio
-import http.client
-import json
 import os
 import shutil
 import signal
@@ -12,21 +10,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
-from urllib.parse import urlsplit
 
 import click
 
+from commands.ask import health
 from commands.base_urls import server_url, variables_for
 from commands.command_group import examples
 from commands.config_file import Configuration
 from commands.config_option import config_option, load_or_exit
 from commands.supervisor import Child, ChildFailedError, Supervisor
 from commands.up import make_children
-from recorder.relay.tls import link_context
 from recorder.settings import Route
 from recorder.tasks import TaskOwner
 
-HEALTH_TIMEOUT_S = 2.0
 LOG_NAME = "run.log"  # in capture.journal_dir
 CANNOT_RUN, NOT_FOUND = 126, 127  # as shells report a command that they cannot start
 
@@ -78,30 +74,12 @@ def _find_route(routes: Sequence[Route], name: str | None) -> Route | None:
 def _not_running(configuration: Configuration) -> list[str]:
     recorder = configuration.recorder
     names = []
-    if "open_exchanges" not in _health(recorder.capture.server_url, recorder.capture.server_ca):
+    if "open_exchanges" not in health(recorder.capture.server_url, recorder.capture.server_ca):
         names.append("ingest")
     own_cert = recorder.tls.cert if recorder.tls is not None else None
-    if _health(server_url(recorder, recorder.port), own_cert).get("service") != "recorder":
+    if health(server_url(recorder, recorder.port), own_cert).get("service") != "recorder":
         names.append("proxy")
     return names
-
-
-def _health(url: str, ca: Path | None) -> dict[str, object]:
-    """What a server says of itself; nothing where none answers, or one that is none of ours."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    connection = http.client.HTTPConnection(host, parts.port or 80, timeout=HEALTH_TIMEOUT_S)
-    try:
-        if parts.scheme == "https":
-            trust = link_context(ca)
-            connection = http.client.HTTPSConnection(host, parts.port, timeout=HEALTH_TIMEOUT_S, context=trust)
-        connection.request("GET", "/health")
-        found = json.loads(connection.getresponse().read(1_000_000))
-    except (OSError, http.client.HTTPException, ValueError):
-        return {}
-    finally:
-        connection.close()
-    return found if isinstance(found, dict) else {}
 
 
 class _Run:
