@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from traffic.capture.events import Gap, encode
-from traffic.capture.frames import FrameDecoder, FrameError, Kind, encode_frame, find_frame
+from traffic.capture.frames import FrameDecoder, FrameError, Kind, encode_frame, find_frame, frame_end
 from traffic.capture.names import is_uuid
 
 SEGMENT_BYTES = 32 * 1024 * 1024
@@ -191,7 +191,8 @@ class Journal:
         file, position, held = self.open_at(offset)
         with file:
             file.seek(position)
-            following = find_frame(file.read(held), 0)
+            data = file.read(held)
+        following = find_frame(data, max(0, frame_end(data, 0)))  # a whole one that is refused has a malformed payload
         return offset + (following if following > 0 else held)
 
     def delete_below(self, offset: int) -> None:

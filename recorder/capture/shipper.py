@@ -6,7 +6,7 @@
     200 {"next": N, "stored": M}            go on at N; everything below M is in files and may be deleted here
     409 {"next": N, "stored": M}            that offset was not the one wanted: go on at N, or at the oldest held
     401                                     the link key is refused: say so once, and try again as below
-    422                                     the frame there is damaged: go on behind it, which leaves a gap record
+    422, or 200 with N the offset of PUT    the frame there is damaged: go on behind it, which leaves a gap record
     anything else, or no answer             try again, with jittered backoff of at most 2 s
 
 The bytes go from the file to the socket by sendfile where the system can. Journals left behind by earlier runs come
@@ -122,8 +122,9 @@ class Shipper:
                 if self._stop_at:  # all that there is has been stored; nobody closes this journal any more
                     return False
                 continue
+            sent_at, sent_bytes = offset, available if is_agreed else 0
             try:
-                status, reply = self._put(journal, offset, available if is_agreed else 0)
+                status, reply = self._put(journal, offset, sent_bytes)
                 if status in (200, 409):
                     offset, stored = self._take_reply(journal, reply)
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
@@ -131,10 +132,14 @@ class Shipper:
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
-            if status == 422:
-                if offset == refused_at:
+            # Without a whole frame in all that was sent, the length of the first is damaged.
+            if status == 422 or (status == 200 and sent_bytes and offset == sent_at):
+                if offset == refused_at:  # asked again, the server wants nothing before it
                     offset = self._skip_damage(journal, offset)
-                refused_at, is_agreed = offset, False
+                    refused_at = -1
+                else:
+                    refused_at = offset
+                is_agreed = False
                 continue
             if status not in (200, 409):
                 self._note_answer(status, _shown(reply))
@@ -147,6 +152,9 @@ class Shipper:
         behind = journal.behind_damage(offset)
         log.error("the journal %s is damaged: its bytes %d to %d are lost", journal.id, offset, behind)
         self._oldest = behind
+        if journal.is_closed and behind == journal.end:  # its end was in there
+            journal.is_closed = False
+            journal.close("recorder_crash")
         return behind
 
     def _take_reply(self, journal: Journal, reply: bytes) -> tuple[int, int]:

@@ -207,7 +207,7 @@ class ClientConnection(asyncio.Protocol):
         if self.is_full:  # it does not take its answers: there will be no more of them until it does
             self.flow.hold(Hold.PEER)
             return
-        if self._context.queue.blocks:  # nor does the way to the journal take another request
+        if self._context.queue.blocks and self.reader.has_next:  # nor does the way to the journal take another request
             self.flow.hold(Hold.QUEUE)
             self._context.queue.resume_later(self)
             return

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
@@ -17,16 +18,20 @@ def settings(folder: Path, server_url: str) -> RecorderSettings:
     return RecorderSettings(host="127.0.0.1", port=0, console=Console(enabled=False), capture=capture)
 
 
-async def test_a_flipped_bit_in_a_journal_costs_one_exchange_and_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("places", [[40], [3], [4], [5], [6], [7], [8], [15], [40, 6], [6, 40]])
+async def test_flipped_bits_in_a_journal_cost_their_exchanges_and_are_told(tmp_path: Path, places: list[int]) -> None:
+    """One in the second exchange's start, one in the fourth's: in payload, checksum, length, kind, number."""
     async with Recorder(settings(tmp_path, "http://127.0.0.1:9")) as recorder, aiohttp.ClientSession() as client:
-        for number in range(3):
+        for number in range(5):
             async with client.get(f"http://127.0.0.1:{recorder.port}/unmatched/{number}") as response:
                 assert response.status == 404
     [segment] = (tmp_path / "journal").glob("*/*.seg")
     data = bytearray(segment.read_bytes())
     frames = list(FrameDecoder().feed(bytes(data)))
-    second = [frame.kind for frame in frames].index(Kind.STARTED, 1)
-    data[sum(33 + len(frame.payload) for frame in frames[:second]) + 40] ^= 1
+    starts = [index for index, frame in enumerate(frames) if frame.kind == Kind.STARTED]
+    damaged = starts[1::2][: len(places)]
+    for index, place in zip(damaged, places, strict=True):
+        data[sum(33 + len(frame.payload) for frame in frames[:index]) + place] ^= 2
     segment.write_bytes(data)
 
     ingest = IngestServer(IngestSettings(host="127.0.0.1", port=0, log_dir=tmp_path / "logs", key_dir=tmp_path / "key"))
@@ -37,6 +42,9 @@ async def test_a_flipped_bit_in_a_journal_costs_one_exchange_and_is_told(tmp_pat
 
     records = [json.loads(path.read_bytes()) for path in (tmp_path / "logs").glob("*_metadata.json")]
     records.sort(key=lambda record: str(record["url"]))
-    assert [(record["url"][-1], record["completed"]) for record in records] == [("0", True), ("2", True)]
+    left = [str(number) for number in range(5) if starts[number] not in damaged]
+    assert [(record["url"][-1], record["completed"]) for record in records] == [(number, True) for number in left]
     gaps = [json.loads(line) for line in (tmp_path / "logs" / "gaps.ndjson").read_text().splitlines()]
-    assert gaps[0]["bytes"] == 33 + len(frames[second].payload)
+    lost = [33 + len(frames[index].payload) for index in damaged]
+    assert [gap["bytes"] for gap in gaps if gap["reason"] == "store_lost"] == lost
+    assert sum(gap["exchanges"] for gap in gaps) == len(damaged)
