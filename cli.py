@@ -18,6 +18,7 @@ COMMANDS = {
     "show": "commands.show:show_command",
     "replay": "commands.replay:replay_command",
     "verify": "commands.verify:verify_command",
+    "prune": "commands.prune:prune_command",
     "check": "commands.check:check_command",
     "init": "commands.init:init_command",
     "hash-key": "commands.hash_key:hash_key_command",

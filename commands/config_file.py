@@ -22,7 +22,7 @@ from commands.config_yaml import Document, Finding, Location, YamlError, read_do
 from commands.outbound_proxy import read_outbound_proxy
 from commands.own_ports import OwnPort, find_loops, own_ports
 from commands.tls_files import TlsFindings
-from ingest_server.settings import IngestLimits, IngestSettings
+from ingest_server.settings import IngestLimits, IngestSettings, Retention
 from ingest_server.settings import TlsFiles as IngestTls
 from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
@@ -237,6 +237,11 @@ class _Settings:
             link_keys=_keys(ingest.link_keys) + _keys(self.own_link_key()),
             allowed_hosts=ingest.allowed_hosts,
             limits=IngestLimits(**ingest.limits.model_dump()),
+            retention=Retention(
+                max_age_s=ingest.retention.max_age,
+                max_bytes=ingest.retention.max_bytes,
+                keep_errors="errors" in ingest.retention.keep,
+            ),
         )
 
     def own_link_key(self) -> dict[str, str]:

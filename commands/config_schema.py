@@ -20,6 +20,7 @@ from commands.config_values import (
     check_redact,
     check_upstream_url,
     parse_bytes,
+    parse_duration,
     parse_port_range,
 )
 from recorder.settings import Limits
@@ -82,6 +83,12 @@ class IngestLimitsSection(Section):
     open_exchanges: Count = 50_000
 
 
+class RetentionSection(Section):
+    max_age: Annotated[float, BeforeValidator(parse_duration), Field(gt=0)] | None = None
+    max_bytes: Bytes | None = None
+    keep: tuple[Literal["errors"], ...] = ()
+
+
 class IngestSection(Section):
     host: Host = "localhost"
     port: Port = 8080
@@ -92,6 +99,7 @@ class IngestSection(Section):
     link_keys: Keys = {}
     allowed_hosts: tuple[Host, ...] = ()
     limits: IngestLimitsSection = IngestLimitsSection()
+    retention: RetentionSection = RetentionSection()
 
 
 class CaptureSection(Section):

@@ -9,6 +9,7 @@ call.
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _CREATE = _WRITE | os.O_CREAT | os.O_EXCL
 _EMPTY = _WRITE | os.O_CREAT | os.O_TRUNC
 _EXTEND = _WRITE | os.O_CREAT
 _INSIDE = _WRITE
+_REGULAR = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _APPEND = _EXTEND | os.O_APPEND
 _READ_BYTES = 1024 * 1024
 
@@ -47,14 +49,14 @@ class Files:
         self._day = ""
         os.makedirs(self.root, mode=0o700, exist_ok=True)  # noqa: PTH103 (text paths, see above)
         for folder in (f"{self.root}.ingest", f"{self.state}journals", f"{self.state}open", f"{self.state}door"):
-            _make_folder(folder)
+            make_folder(folder)
         remove(self._temporary)
 
     def prepare_for(self, stem: str) -> None:
         """Make the folder of recordings that exist, or did."""
         folder = os.path.dirname(stem)  # noqa: PTH120
         if folder:
-            _make_folder(self.root + folder)
+            make_folder(self.root + folder)
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
@@ -91,7 +93,7 @@ class Files:
             day = names.day(started_ns)
             folder = day + os.sep
             if day != self._day:
-                _make_folder(self.root + day)
+                make_folder(self.root + day)
                 self._day = day
         yield folder + names.stem(started_ns, names.short_id(exchange_id))
         for digits in names.other_digits(exchange_id):
@@ -136,6 +138,16 @@ def read(path: str) -> bytes:
         return file.read()
 
 
+def read_regular(path: str, size_max: int) -> bytes:
+    """Of a file that anybody may have put there; raises ValueError where it is larger, OSError where it is no file."""
+    descriptor = os.open(path, _REGULAR)
+    with open(descriptor, "rb") as file:  # noqa: PTH123
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > size_max:
+            raise ValueError(f"{path} is no regular file of at most {size_max} bytes")
+        return file.read(size_max)
+
+
 def read_head(path: str, size: int) -> bytes:
     """At most the first `size` bytes."""
     with open(path, "rb") as file:  # noqa: PTH123
@@ -165,7 +177,8 @@ def cut(path: str, end: int) -> int:
         os.close(descriptor)
 
 
-def _make_folder(path: str) -> None:
+def make_folder(path: str) -> None:
+    """Whose parent exists; one that is there already is fine, a link is not."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, mode=0o700)  # noqa: PTH102
     if os.path.islink(path):  # noqa: PTH114

@@ -13,6 +13,7 @@ from typing import Self
 
 from aiohttp import web
 
+from ingest_server import deletion
 from ingest_server.app import App
 from ingest_server.connection import Connection, Crowd
 from ingest_server.door import Door
@@ -22,6 +23,7 @@ from ingest_server.lock import FolderLock
 from ingest_server.server_tls import ServerTls, server_context
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
+from ingest_server.sweeper import Sweeper
 from ingest_server.writer import Writer
 from traffic.capture.redact import Redactor, load_redaction_key
 from traffic.public_bind import check_bind
@@ -38,6 +40,7 @@ class IngestServer:
         self._sockets: list[socket.socket] = []
         self._lock: FolderLock | None = None
         self._writer: Writer | None = None
+        self._sweeper: Sweeper | None = None
         self._runner: web.AppRunner | None = None
         self._feed: Feed | None = None
         self._listeners: list[asyncio.Server] = []
@@ -58,6 +61,7 @@ class IngestServer:
         try:
             self._lock = FolderLock(settings.log_dir)
             store = Store(settings)
+            deletion.prepare_deletions(store.files.root)
             redactor = Redactor(load_redaction_key(settings.key_dir)) if settings.redact else None
         except BaseException:
             self._release()
@@ -70,6 +74,8 @@ class IngestServer:
         self._feed = Feed(watch, settings.limits.listeners)
         self._writer = Writer(store, self._feed.publish)
         self._writer.start()
+        self._sweeper = Sweeper(settings.log_dir, settings.retention)
+        self._sweeper.start()
         app = App(store, Door(store.files, tally, redactor), self._writer, self._feed, settings.limits.idle_s)
         self._runner = web.AppRunner(app.build(Guard(settings)), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await self._runner.setup()
@@ -106,6 +112,9 @@ class IngestServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._sweeper is not None:
+            self._sweeper.stop()
+            self._sweeper = None
         if self._writer is not None:
             await self._writer.stop()
             self._writer = None

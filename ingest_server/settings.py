@@ -27,6 +27,15 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """Which recordings are deleted, the oldest first; without either limit none are."""
+
+    max_age_s: float | None = None  # since an exchange began
+    max_bytes: int | None = None  # of all files of recordings together
+    keep_errors: bool = False  # spares those that are not complete, or have a status of 400 or more
+
+
+@dataclass(frozen=True, slots=True)
 class IngestSettings:
     host: str = "localhost"
     port: int = 8080  # 0: a free one
@@ -40,3 +49,4 @@ class IngestSettings:
     insecure_public_bind: bool = False  # listen on more than loopback without keys
     limits: IngestLimits = IngestLimits()
     tls: TlsFiles | None = None  # None: plain HTTP
+    retention: Retention = Retention()

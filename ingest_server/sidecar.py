@@ -68,6 +68,14 @@ def read(path: str) -> list[Frame]:
         data = files.read(path)
     except FileNotFoundError:
         return []
+    records, end = parse(data)
+    if end < len(data):
+        files.cut(path, end)
+    return records
+
+
+def parse(data: bytes) -> tuple[list[Frame], int]:
+    """The whole records, and where they end."""
     decoder = FrameDecoder()
     records = []
     try:
@@ -75,6 +83,4 @@ def read(path: str) -> list[Frame]:
             records.append(frame)  # noqa: PERF402 (those before an invalid one count)
     except FrameError:
         pass
-    if decoder.consumed < len(data):
-        files.cut(path, decoder.consumed)
-    return records
+    return records, decoder.consumed

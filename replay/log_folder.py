@@ -5,7 +5,6 @@ read into memory beyond a limit. Called by verify.py.
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,9 +14,6 @@ from traffic.capture import names
 
 BLOCK_BYTES = 1024 * 1024
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-_STEM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{3}_[0-9a-f]{8}").fullmatch
-_PARTS = (names.REQUEST, names.RESPONSE, names.METADATA)
 _KNOWN = ("gaps.ndjson", "README.md")
 _OPEN = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -40,11 +36,11 @@ def list_folder(log_dir: Path, since_ns: int | None) -> Listing:
     listing = Listing()
     stems: set[str] = set()
     for prefix, entry in _entries(log_dir, since[:10], listing):
-        stem = _stem(entry.name)
-        if stem is None or (prefix and not stem.startswith(prefix[:-1])):
+        split = names.split(entry.name)
+        if split is None or (prefix and not split[0].startswith(prefix[:-1])):
             listing.strangers.append((text(prefix + entry.name), "no recording has such a name"))
-        elif stem >= since:
-            stems.add(prefix + stem)
+        elif split[0] >= since:
+            stems.add(prefix + split[0])
     listing.stems = sorted(stems, key=lambda stem: stem[-32:])
     return listing
 
@@ -55,7 +51,7 @@ def _entries(log_dir: Path, since_day: str, listing: Listing) -> "Iterator[tuple
         for entry in entries:
             if entry.name.startswith(".") or entry.name in _KNOWN:
                 continue
-            if not _DAY(entry.name):
+            if not names.is_day(entry.name):
                 yield "", entry
             elif not entry.is_dir(follow_symlinks=False):
                 listing.strangers.append((entry.name, "a day's folder is expected there"))
@@ -72,12 +68,14 @@ def _day_entries(day: "os.DirEntry[str]", listing: Listing) -> "Iterator[tuple[s
             listing.strangers.append((day.name, why(error)))
 
 
-def _stem(name: str) -> str | None:
-    for part in _PARTS:
-        if name.endswith(part):
-            stem = name.removesuffix(part)
-            return stem if _STEM(stem) else None
-    return None
+def being_deleted(log_dir: Path) -> frozenset[str]:
+    """Stems, without folders, of recordings that retention is deleting, or was: the next pass removes their rest."""
+    try:
+        return frozenset(
+            path.name.removesuffix(names.METADATA) for path in (log_dir / ".ingest" / "deleting").iterdir()
+        )
+    except OSError:
+        return frozenset()
 
 
 def open_file(path: str) -> int:

@@ -4,10 +4,15 @@ Fed block by block, so that a body of any size takes little memory. Called by ex
 they are complete.
 """
 
-from traffic.capture.metadata import HEADS_BYTES_MAX
+from sys import maxsize
+
 from traffic.http1.framing import Body, UntilCloseBody, request_body, response_body
 from traffic.http1.head import HeadError, head_end, parse_request_head, parse_response_head
-from traffic.http1.limits import UNLIMITED
+from traffic.http1.limits import MessageLimits
+
+HEAD_BYTES_MAX = 16 * 1024 * 1024  # what memory allows: the recorder that made the recording had limits of its own
+
+_LIMITS = MessageLimits(HEAD_BYTES_MAX, maxsize, maxsize, HEAD_BYTES_MAX, HEAD_BYTES_MAX)
 
 
 class MessageCheck:
@@ -51,8 +56,8 @@ class MessageCheck:
                 self._body = self._take_head(data[start:end])
                 start = end
             self._buffer = data[start:] if self._body is None else b""
-            if len(self._buffer) > HEADS_BYTES_MAX:
-                raise HeadError(f"the head has more than {HEADS_BYTES_MAX:,} bytes")
+            if len(self._buffer) > HEAD_BYTES_MAX:
+                raise HeadError(f"the head has more than {HEAD_BYTES_MAX:,} bytes")
         if self._body is not None:
             end = self._body.feed(data, start)
             self._behind_bytes += len(data) - end
@@ -60,11 +65,11 @@ class MessageCheck:
     def _take_head(self, raw: bytes) -> Body | None:
         """The body that follows; None behind an interim response."""
         if self._answers is None:
-            request = parse_request_head(raw, UNLIMITED)
+            request = parse_request_head(raw, _LIMITS)
             self.method = request.method
-            return request_body(request, UNLIMITED)
-        response = parse_response_head(raw, UNLIMITED)
+            return request_body(request, _LIMITS)
+        response = parse_response_head(raw, _LIMITS)
         if response.status < 200 and response.status != 101:
             return None
         self.status = response.status
-        return response_body(response, self._answers, UNLIMITED)
+        return response_body(response, self._answers, _LIMITS)

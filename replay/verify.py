@@ -16,7 +16,7 @@ from replay.exchange_check import Checked, Fault, check_exchange
 from replay.gap_lines import read_gaps
 from replay.journal_check import Journals, check_journals, stored
 from replay.locks import is_locked
-from replay.log_folder import list_folder
+from replay.log_folder import being_deleted, list_folder
 from replay.open_exchanges import read_open_exchanges
 from traffic.capture import names
 
@@ -26,6 +26,7 @@ __all__ = ["Fault", "Report", "verify"]
 
 Progress = Callable[[int, int], None]
 
+_LEFTOVER = "is left of an ingest server that was killed; its next start removes it"
 _ENDLESS = "is still open, but nothing can end it: no ingest server is running and its journal is closed or gone"
 
 
@@ -57,17 +58,14 @@ def verify(
     listing = list_folder(log_dir, since_ns)
     count = _Count()
     count.faults += [Fault(name, problem) for name, problem in listing.strangers]
-    for checked in _check_all(f"{log_dir}{os.sep}", listing.stems, SECOND_LOOK_S if is_running else 0.0, progress):
+    for checked in _check_all(log_dir, listing.stems, SECOND_LOOK_S if is_running else 0.0, progress):
         count.add(checked)
     journals = Journals(0, frozenset(), ()) if journal_dir is None else check_journals(journal_dir, log_dir)
     count.faults += journals.faults
     if not is_running:
         if count.open_exchanges:
             count.faults += _abandoned(count.open_exchanges, log_dir, journal_dir, journals)
-        if (state / "metadata.tmp").exists():
-            count.faults.append(
-                Fault(".ingest/metadata.tmp", "is left of an ingest server that was killed; its next start removes it")
-            )
+        count.faults += [Fault(f".ingest/{path.name}", _LEFTOVER) for path in state.glob("*.tmp")]
     gaps = read_gaps(str(log_dir), since_ns, is_running=is_running)
     count.faults += [gaps.fault] if gaps.fault is not None else []
     return Report(
@@ -83,8 +81,9 @@ def verify(
     )
 
 
-def _check_all(root: str, stems: list[str], second_look_s: float, progress: Progress | None) -> Iterable[Checked]:
+def _check_all(log_dir: Path, stems: list[str], second_look_s: float, progress: Progress | None) -> Iterable[Checked]:
     """What looks wrong is looked at again at the end: a service may just have been writing it."""
+    root = f"{log_dir}{os.sep}"
     again = []
     for done, stem in enumerate(stems, 1):
         checked = check_exchange(root, stem)
@@ -96,6 +95,8 @@ def _check_all(root: str, stems: list[str], second_look_s: float, progress: Prog
             progress(done - len(again), len(stems))
     if again:
         time.sleep(second_look_s)
+        deleted = being_deleted(log_dir)
+        again = [stem for stem in again if stem[-32:] not in deleted]
     for done, stem in enumerate(again, 1):
         checked = check_exchange(root, stem)
         if checked is not None:

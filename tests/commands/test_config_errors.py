@@ -107,6 +107,15 @@ WRONG = {
             "7: timeouts.idle_s: expected a number, got 'long'",
         ],
     ),
+    "retention": (
+        "ingest:\n  retention:\n    max_age: 1 month\n    max_bytes: 0\n    keep: [everything]\n    max_ag: 1d",
+        [
+            "3: ingest.retention.max_age: expected a duration such as 30d, 12h, 45m or 90s, got '1 month'",
+            "4: ingest.retention.max_bytes: must be more than 0, got '0'",
+            "5: ingest.retention.keep[0]: expected 'errors', got 'everything'",
+            "6: ingest.retention.max_ag: unknown key; the nearest known one is 'max_age'",
+        ],
+    ),
     "limits": (
         (
             'server: {port: 65536, grace_s: -1}\ningest: {port: -1, log_dir: ""}\ntimeouts: {idle_s: 0}\n'

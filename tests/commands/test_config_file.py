@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
 from commands.config_schema import Config, RouteSection
+from ingest_server.settings import Retention
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, hash_key
@@ -222,6 +223,19 @@ def test_relative_paths_are_relative_to_the_file() -> None:
     found = load_config(Path("etc/rec.yaml"), {})
     assert found.ingest.log_dir == Path("etc/../logs")
     assert found.recorder.capture.journal_dir == Path("etc/.journal")
+
+
+@pytest.mark.usefixtures("folder")
+def test_retention_reaches_the_settings() -> None:
+    found = load("ingest: {retention: {max_age: 30d, max_bytes: 50GiB, keep: [errors]}}").ingest.retention
+    assert found == Retention(max_age_s=30 * 86400, max_bytes=50 * 1024**3, keep_errors=True)
+    assert load("ingest: {}").ingest.retention == Retention()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("text", "count_s"), [("90s", 90), ("45 m", 2700), ("12h", 43_200), ("30d", 2_592_000)])
+def test_durations(text: str, count_s: float) -> None:
+    assert load(f"ingest: {{retention: {{max_age: {text}}}}}").ingest.retention.max_age_s == count_s
 
 
 @pytest.mark.usefixtures("folder")

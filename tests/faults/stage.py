@@ -14,7 +14,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from ingest_server.settings import IngestSettings
+from ingest_server.settings import IngestSettings, Retention
 from recorder.settings import Capture, Console, RecorderSettings, Route, Timeouts
 from tests.e2e.service import Service
 from tests.faults.client import CountingClient
@@ -46,6 +46,7 @@ class Stage:
         self._number = 0
         self._capture: dict[str, Any] = {}
         self._settings: dict[str, Any] = {}
+        self.retention = Retention()
 
     async def __aenter__(self) -> Self:
         await self.upstream.__aenter__()
@@ -84,6 +85,7 @@ class Stage:
 
     async def start_ingest(self, file_bytes_max: int | None = None, environment: dict[str, str] | None = None) -> None:
         settings = IngestSettings("127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir)
+        settings = replace(settings, retention=self.retention)
         self.ingest = Service(settings, file_bytes_max, environment)
         await self.ingest.start()
 

@@ -44,7 +44,7 @@ IDS = {
     "tilde": "~",
     "device": "CON",
     "stream": f"{ID}::$DATA",
-    "temporary file": "metadata.tmp",
+    "temporary file": "new.tmp",
     "own state": ".ingest",
 }
 

@@ -267,9 +267,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "holds no message",
     ),
     "a response without an end of its head": (
-        _message("response", HEAD + b"X: " + b"y" * 262_145),
+        _message("response", HEAD + b"X: " + b"y" * 2**24),
         "_response.bin",
-        "the head has more than 262,144 bytes",
+        "the head has more than 16,777,216 bytes",
     ),
 }
 
@@ -343,8 +343,8 @@ ODD: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "is a symbolic link, which is not followed",
     ),
     "a half-written metadata file": (
-        lambda folder: (folder / ".ingest" / "metadata.tmp").touch(),
-        ".ingest/metadata.tmp",
+        lambda folder: (folder / ".ingest" / "new.tmp").touch(),
+        ".ingest/new.tmp",
         "is left of an ingest server that was killed; its next start removes it",
     ),
 }

@@ -13,7 +13,12 @@ from time import gmtime, strftime
 REQUEST = "_request.bin"
 RESPONSE = "_response.bin"
 METADATA = "_metadata.json"
+PARTS = (REQUEST, RESPONSE, METADATA)
 
+_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_split = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{3}_[0-9a-f]{8})(_request\.bin|_response\.bin|_metadata\.json)"
+).fullmatch
 _is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 _is_stem = re.compile(r"(?:\d{4}-\d\d-\d\d[/\\])?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3}_[0-9a-f]{8}", re.ASCII).fullmatch
@@ -45,6 +50,17 @@ def other_digits(exchange_id: str) -> Iterator[str]:
     digits = exchange_id.replace("-", "")
     for start in (8, 16, 24, *range(1, 24)):
         yield digits[start : start + 8]
+
+
+def split(name: str) -> tuple[str, str] | None:
+    """The stem and which of PARTS a file's name is made of; None: it is of no recording."""
+    match = _split(name)
+    return None if match is None else (match[1], match[2])
+
+
+def is_day(name: str) -> bool:
+    """Whether `name` may be a folder of the layout `daily`."""
+    return _is_day(name) is not None
 
 
 def day(started_ns: int) -> str:

@@ -39,3 +39,13 @@ def test_other_digits_are_eight_of_the_same_id_and_never_the_first() -> None:
 )
 def test_only_the_canonical_form_is_a_uuid(text: str, expected: bool) -> None:
     assert names.is_uuid(text) is expected
+
+
+def test_a_files_name_is_split_into_the_stem_and_its_part() -> None:
+    stem = "2026-09-13_02-11-09.123_092d0424"
+    for part in names.PARTS:
+        assert names.split(stem + part) == (stem, part)
+    for other in ("", stem, f"{stem}_request.bin.tmp", f"x{stem}_request.bin", f"{stem}_request.bin\n", "gaps.ndjson"):
+        assert names.split(other) is None
+    assert names.is_day("2026-09-13")
+    assert not names.is_day("2026-09-13 ")
