@@ -8,6 +8,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -101,8 +102,14 @@ class Stage:
     async def kill_recorder(self) -> None:
         assert self.recorder is not None
         recorder, self.recorder = self.recorder, None
+        with self.killing():
+            await recorder.kill()
+
+    @contextmanager
+    def killing(self) -> Iterator[None]:
+        """Around what kills a recorder, until it is gone."""
         sent_s = time.monotonic()
-        await recorder.kill()
+        yield
         self.kills.append(Kill(sent_s, time.monotonic()))
 
     # --- the load
