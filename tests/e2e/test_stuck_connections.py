@@ -189,7 +189,7 @@ async def test_a_content_length_of_thousands_of_digits_is_refused(flight: Flight
         answer, _ = await flight.send(GET)
         assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
         records = await flight.land()
-    problem = "Content-Length of more than 19 digits"
+    problem = "Content-Length of more than 18 digits"
     assert [record.metadata["error"]["detail"] for record in records] == [problem, problem]
 
 
