@@ -26,5 +26,7 @@ VOLUME ["/data/logs", "/data/journal"]
 EXPOSE 5601 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(os.environ['HEALTH_URL'], timeout=2)"]
+# Reached from outside the container, and so refused without keys: give it a configuration with server.keys, or publish it on
+# 127.0.0.1 only and add --insecure-public-bind, as compose.yaml does.
 ENTRYPOINT ["recorder"]
 CMD ["proxy"]
