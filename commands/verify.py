@@ -92,7 +92,9 @@ def _moment(text: str, now_ns: int) -> int:
 
 def _summary(report: Report, folders: _Folders, took_s: float) -> Iterator[str]:
     yield f"{plain(str(folders.log_dir))}: {_count(report.exchanges, 'exchange')}, {size(report.bytes)}"
-    yield f"{report.complete:,} complete, {report.incomplete:,} incomplete, {report.open:,} open"
+    damaged = report.exchanges - report.complete - report.incomplete - report.open
+    shown = f", {damaged:,} damaged" if damaged else ""
+    yield f"{report.complete:,} complete, {report.incomplete:,} incomplete, {report.open:,} open{shown}"
     if report.gaps:
         yield f"{_count(report.gaps, 'gap record')}: {_count(report.lost_exchanges, 'exchange')} not recorded"
     if report.waiting_bytes:

@@ -32,6 +32,8 @@ _ENDLESS = "is still open, but nothing can end it: no ingest server is running a
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    """`exchanges` are the sound ones (`complete`, `incomplete`, `open`) and those with a fault in their files."""
+
     exchanges: int
     complete: int
     incomplete: int
@@ -69,7 +71,7 @@ def verify(
     gaps = read_gaps(str(log_dir), since_ns, is_running=is_running)
     count.faults += [gaps.fault] if gaps.fault is not None else []
     return Report(
-        exchanges=count.complete + count.incomplete + len(count.open_exchanges) + count.invalid,
+        exchanges=count.complete + count.incomplete + len(count.open_exchanges) + count.damaged,
         complete=count.complete,
         incomplete=count.incomplete,
         open=len(count.open_exchanges),
@@ -109,7 +111,7 @@ class _Count:
     def __init__(self) -> None:
         self.complete = 0
         self.incomplete = 0
-        self.invalid = 0
+        self.damaged = 0
         self.bytes = 0
         self.open_exchanges: list[Checked] = []
         self.faults: list[Fault] = []
@@ -118,14 +120,14 @@ class _Count:
     def add(self, checked: Checked) -> None:
         self.bytes += checked.bytes
         self.faults += checked.faults
-        if checked.state == "complete":
+        if checked.faults:
+            self.damaged += 1
+        elif checked.state == "complete":
             self.complete += 1
         elif checked.state == "incomplete":
             self.incomplete += 1
-        elif checked.state == "open":
-            self.open_exchanges.append(checked)
         else:
-            self.invalid += 1
+            self.open_exchanges.append(checked)
         if checked.id:
             first = self._stems.setdefault(checked.id, checked.stem)
             if first != checked.stem:

@@ -35,7 +35,8 @@ def test_faults_are_listed_and_the_exit_code_is_1(recorder: Run, tmp_path: Path)
     (tmp_path / "elsewhere" / "\x1b[2J.bin").touch()
     done = recorder("verify", "--log-dir", "elsewhere")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[2:-1] == [
+    assert done.stdout.splitlines()[1:-1] == [
+        "1 complete, 0 incomplete, 0 open, 1 damaged",
         r"\x1b[2J.bin: no recording has such a name",
         f"{STEM}_request.bin: is missing",
     ]
@@ -49,7 +50,7 @@ def test_json_is_one_object(recorder: Run, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
         "exchanges": 1,
-        "complete": 1,
+        "complete": 0,
         "incomplete": 0,
         "open": 0,
         "gaps": 0,
