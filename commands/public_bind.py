@@ -29,14 +29,14 @@ def with_insecure_public_bind(configuration: Configuration, is_allowed: bool) ->
 
 def exit_if_open(configuration: Configuration) -> None:
     """With every problem on stderr and exit code 2."""
-    problems = list(_problems(configuration))
+    problems = list(find_open_binds(configuration))
     for problem in problems:
         click.echo(f"Error: {problem}", err=True)
     if problems:
         raise SystemExit(2)
 
 
-def _problems(configuration: Configuration) -> Iterator[str]:
+def find_open_binds(configuration: Configuration) -> Iterator[str]:
     for section, settings in (("server", configuration.recorder), ("ingest", configuration.ingest)):
         try:
             check_bind(section, settings, _addresses(settings.host))

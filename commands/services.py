@@ -1,8 +1,9 @@
 """`recorder proxy` and `recorder ingest`: one service as a process.
 
-A first SIGTERM or Ctrl-C stops it gracefully, a second one at once. With --exit-with-parent (how `recorder up` starts
-them) the end of stdin stops it gracefully as well: the pipe ends when the parent closes it, or dies, on every system.
-Such a child says that it is ready by one line of JSON on stderr: {"ready": true, "port": 5601}.
+A first SIGTERM or Ctrl-C stops it gracefully, a second one at once; SIGHUP has it read its
+configuration again. With --exit-with-parent (how `recorder up` starts them) the end of stdin stops it gracefully as
+well: the pipe ends when the parent closes it, or dies, on every system. Such a child says that it is ready by one line
+of JSON on stderr: {"ready": true, "port": 5601}.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,10 +23,13 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.command_group import examples
+from commands.config_file import Configuration, load_config
 from commands.config_option import config_option, load_or_exit
 from commands.public_bind import insecure_public_bind_option, with_insecure_public_bind
+from commands.reload import HangUps, keep_reloading, reloaded_text
 from commands.start_text import ingest_text, recorder_text
 from commands.supervisor import CONFIG_EXIT_CODE
+from recorder.tasks import TaskOwner
 from traffic.public_bind import PublicBindError
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ class Service:
     address: str
     text: Callable[[int], Iterable[str]]  # what to tell when it listens, by its port
     text_to_stderr: bool
+    read: Callable[[], Configuration]  # again, at a SIGHUP
+    reload: Callable[[Configuration], Awaitable[tuple[str, ...]]]
 
 
 @click.command("proxy", epilog=examples("recorder proxy --config config.yaml"))
@@ -65,8 +71,15 @@ def proxy_command(config_path: Path | None, *, insecure_public_bind: bool, exit_
     address = f"{settings.host}:{settings.port}"
     is_json = settings.console.format == "json"
     sends_to = f"recordings are sent to {settings.capture.server_url}"
+    recorder = Recorder(settings)
     service = Service(
-        Recorder(settings), "server", address, lambda port: [*recorder_text(settings, port), sends_to], is_json
+        recorder,
+        "server",
+        address,
+        lambda port: [*recorder_text(settings, port), sends_to],
+        is_json,
+        lambda: _read_again(config_path, "server", insecure_public_bind),
+        lambda configuration: recorder.reload(configuration.recorder),
     )
     _serve(service, exit_with_parent)
 
@@ -87,8 +100,21 @@ def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit
 
     settings = configuration.ingest
     address = f"{settings.host}:{settings.port}"
-    service = Service(IngestServer(settings), "ingest", address, lambda port: ingest_text(settings, port), False)
+    server = IngestServer(settings)
+    service = Service(
+        server,
+        "ingest",
+        address,
+        lambda port: ingest_text(settings, port),
+        False,
+        lambda: _read_again(config_path, "ingest", insecure_public_bind),
+        lambda configuration: server.reload(configuration.ingest),
+    )
     _serve(service, exit_with_parent)
+
+
+def _read_again(config_path: Path | None, section: str, insecure_public_bind: bool) -> Configuration:
+    return with_insecure_public_bind(load_config(config_path, os.environ, (section,)), insecure_public_bind)
 
 
 def _serve(service: Service, is_child: bool) -> None:
@@ -109,6 +135,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run(service: Service, is_child: bool) -> int:
     stop = asyncio.Event()
     _stop_on_signals(stop)
+    hang_ups, tasks = HangUps(stop), TaskOwner()
     try:
         await service.server.start()
     except PublicBindError as error:
@@ -117,11 +144,18 @@ async def _run(service: Service, is_child: bool) -> int:
     except (OSError, ValueError) as error:
         click.echo(f"Error: {explain(error, service.section, service.address)}", err=True)
         return 1
+
+    async def take_over(configuration: Configuration) -> list[str]:
+        waiting = await service.reload(configuration)
+        return reloaded_text(service.section, configuration, waiting, quiet=is_child)
+
+    tasks.start(keep_reloading(hang_ups, service.read, take_over))
     _tell_ready(service, stop, is_child)
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     await stop.wait()
+    await tasks.stop()
     await service.server.stop()
     return 0
 

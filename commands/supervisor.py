@@ -9,6 +9,7 @@ other end it is started again, ever less often. Called by `recorder up` and `rec
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -52,10 +53,13 @@ class Child:
         self._arguments = arguments
         self._output = output  # for its stdout and stderr; None: this process's own
         self._process: asyncio.subprocess.Process | None = None
+        self._is_ready = False
+        self._reloads_when_ready = False
         self._tasks = TaskOwner()
 
     async def start(self) -> None:
         """Raises ChildFailedError."""
+        self._is_ready = False
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             str(_CLI),
@@ -74,6 +78,16 @@ class Child:
         if not self.port:
             code = await process.wait()
             raise ChildFailedError(self.name, code)
+        self._is_ready = True
+        if self._reloads_when_ready:
+            self.reload()
+
+    def reload(self) -> None:
+        """Have it read its configuration again. At its start it does not know the signal yet, and would end."""
+        self._reloads_when_ready = not self._is_ready
+        if self._is_ready and self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGHUP)
 
     async def wait(self) -> int:
         assert self._process is not None
@@ -133,6 +147,12 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             for child in self._children:
                 group.create_task(_keep(child))
+
+    def reload(self, grace_s: float) -> None:
+        """Have each read its configuration again."""
+        self._grace_s = grace_s
+        for child in self._children:
+            child.reload()
 
     async def stop(self) -> bool:
         """The last started first. Whether all ended well."""

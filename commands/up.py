@@ -1,7 +1,9 @@
 """`recorder up`: the ingest server and the recorder as two supervised processes."""
 
 import asyncio
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
@@ -9,11 +11,13 @@ from typing import BinaryIO
 import click
 
 from commands.command_group import examples
-from commands.config_file import Configuration
+from commands.config_file import ConfigError, Configuration, load_config
 from commands.config_option import config_option, load_or_exit
-from commands.public_bind import exit_if_open, insecure_public_bind_option, with_insecure_public_bind
+from commands.public_bind import exit_if_open, find_open_binds, insecure_public_bind_option, with_insecure_public_bind
+from commands.reload import HangUps, keep_reloading
 from commands.start_text import ingest_text, recorder_text
 from commands.supervisor import Child, ChildFailedError, Supervisor
+from recorder.tasks import TaskOwner
 
 
 @click.command("up", epilog=examples("recorder up", "recorder up --config config.yaml"))
@@ -24,13 +28,27 @@ def up_command(context: click.Context, config_path: Path | None, *, insecure_pub
     """Start the recorder and the ingest server, and keep them running.
 
     Prints the base URL to copy for each route. Ctrl-C or SIGTERM stops gracefully: running exchanges may end; a second
-    one stops at once.
+    one stops at once. SIGHUP has both read the configuration again.
     """
     configuration = with_insecure_public_bind(load_or_exit(config_path, ("server", "ingest")), insecure_public_bind)
     exit_if_open(configuration)
     ingest, proxy = make_children(context, configuration, ["ingest", "proxy"], None)
     supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)
-    raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy)))
+
+    def read() -> Configuration:
+        return _read_again(config_path, insecure_public_bind)
+
+    raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy, read)))
+
+
+def _read_again(config_path: Path | None, insecure_public_bind: bool) -> Configuration:
+    """Here already, so that errors are told once and neither service takes over what the other refuses."""
+    configuration = load_config(config_path, os.environ, ("server", "ingest"))
+    configuration = with_insecure_public_bind(configuration, insecure_public_bind)
+    problems = [f"Error: {problem}" for problem in find_open_binds(configuration)]
+    if problems:
+        raise ConfigError(problems)
+    return configuration
 
 
 def make_children(
@@ -47,9 +65,22 @@ def make_children(
     return [Child(name, [*before, name, *behind], output) for name in names]
 
 
-async def _run(configuration: Configuration, supervisor: Supervisor, ingest: Child, proxy: Child) -> int:
+async def _run(
+    configuration: Configuration,
+    supervisor: Supervisor,
+    ingest: Child,
+    proxy: Child,
+    read: Callable[[], Configuration],
+) -> int:
     stop, failure = asyncio.Event(), None
     _stop_on_signals(stop, supervisor)
+    hang_ups, tasks = HangUps(stop), TaskOwner()
+
+    async def take_over(found: Configuration) -> list[str]:
+        supervisor.reload(found.recorder.grace_s)
+        return [f"warning: {warning}" for warning in found.warnings]
+
+    tasks.start(keep_reloading(hang_ups, read, take_over))
     try:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(_start_and_keep(configuration, supervisor, ingest, proxy))
@@ -59,6 +90,7 @@ async def _run(configuration: Configuration, supervisor: Supervisor, ingest: Chi
         failure = _first(failures)
         if not failure.has_told:
             click.echo(f"Error: {failure}", err=True)
+    await tasks.stop()
     ended_well = await supervisor.stop()
     return 0 if ended_well and failure is None else 1
 

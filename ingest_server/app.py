@@ -48,7 +48,7 @@ class App:
         self._writer = writer
         self._feed = feed
         self._metrics = metrics.Metrics(store.tally)
-        self._idle_s = idle_s  # between two reads of a body
+        self.idle_s = idle_s  # between two reads of a body
 
     def build(self, guard: Guard) -> web.Application:
         app = web.Application(middlewares=[guard.check, self._explain])
@@ -148,10 +148,10 @@ class App:
 
     async def _read(self, content: StreamReader) -> bytes:
         try:
-            async with asyncio.timeout(self._idle_s):
+            async with asyncio.timeout(self.idle_s):
                 return await content.readany()
         except TimeoutError:
-            raise SlowBodyError(self._idle_s) from None
+            raise SlowBodyError(self.idle_s) from None
 
     async def _pieces(self, content: StreamReader) -> AsyncIterator[list[bytes]]:
         """The body in pieces of about PIECE_BYTES_MAX, as lists of what was read; at least one, which may be empty."""

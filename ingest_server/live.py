@@ -51,14 +51,14 @@ class Feed:
     def __init__(self, on_watched: Callable[[bool], None], listeners_max: int) -> None:
         """`on_watched` is told whether anyone listens."""
         self._on_watched = on_watched
-        self._listeners_max = listeners_max
+        self.listeners_max = listeners_max
         self._listeners: set[Listener] = set()
 
     def join(self) -> Listener:
         """Raises TooManyListenersError."""
-        if len(self._listeners) >= self._listeners_max:
+        if len(self._listeners) >= self.listeners_max:
             raise TooManyListenersError(
-                f"the live feed has {self._listeners_max} listeners, as many as it takes (ingest.limits.listeners)"
+                f"the live feed has {self.listeners_max} listeners, as many as it takes (ingest.limits.listeners)"
             )
         listener = Listener()
         self._listeners.add(listener)

@@ -20,6 +20,7 @@ from ingest_server.door import Door
 from ingest_server.guard import Guard
 from ingest_server.live import Feed
 from ingest_server.lock import FolderLock
+from ingest_server.reload import Secrets, taken_over, waiting_for_restart
 from ingest_server.server_tls import ServerTls, server_context
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 class IngestServer:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
+        self._started = settings  # what cannot change meanwhile stays as it was then
+        self._crowd = Crowd(settings.limits)
+        self._guard = Guard(settings)
+        self._parts: tuple[Store, Door, App] | None = None
         self._sockets: list[socket.socket] = []
         self._lock: FolderLock | None = None
         self._writer: Writer | None = None
@@ -76,15 +81,17 @@ class IngestServer:
         self._writer.start()
         self._sweeper = Sweeper(settings.log_dir, settings.retention)
         self._sweeper.start()
-        app = App(store, Door(store.files, tally, redactor), self._writer, self._feed, settings.limits.idle_s)
-        self._runner = web.AppRunner(app.build(Guard(settings)), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+        door = Door(store.files, tally, redactor)
+        app = App(store, door, self._writer, self._feed, settings.limits.idle_s)
+        self._parts = store, door, app
+        self._runner = web.AppRunner(app.build(self._guard), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await self._runner.setup()
         await self._listen()
 
     async def _listen(self) -> None:
         """With connections of our own kind, which aiohttp's sites do not offer."""
         assert self._runner is not None
-        server, crowd = self._runner.server, Crowd(self._settings.limits)
+        server, crowd = self._runner.server, self._crowd
         assert server is not None
 
         def connect() -> Connection:
@@ -101,6 +108,31 @@ class IngestServer:
                     ssl_handshake_timeout=self._settings.limits.idle_s if self._tls is not None else None,
                 )
             )
+
+    async def reload(self, settings: IngestSettings) -> tuple[str, ...]:
+        """Take over `settings` without dropping a connection; returns the configuration's keys that wait for a restart.
+
+        Raises PublicBindError, or OSError for TLS files; nothing has changed then.
+        """
+        merged = taken_over(self._started, settings)
+        secrets = await asyncio.get_running_loop().run_in_executor(None, _read, merged)
+        self._apply(merged, secrets)
+        return waiting_for_restart(self._started, settings)
+
+    def _apply(self, settings: IngestSettings, secrets: Secrets) -> None:
+        assert self._parts is not None
+        assert self._feed is not None
+        assert self._sweeper is not None
+        store, door, app = self._parts
+        self._settings = settings
+        self._crowd.limits = store.limits = settings.limits
+        self._feed.listeners_max = settings.limits.listeners
+        app.idle_s = settings.limits.idle_s
+        self._sweeper.policy = settings.retention
+        door.redactor = secrets.redactor
+        self._guard.configure(settings)
+        if self._tls is not None and secrets.tls is not None:
+            self._tls.current = secrets.tls
 
     async def stop(self) -> None:
         """Answer what is being answered, bring everything into the files, let the folder go."""
@@ -136,6 +168,11 @@ class IngestServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def _read(settings: IngestSettings) -> Secrets:
+    _check_bind(settings)
+    return Secrets.read(settings)
 
 
 def _check_bind(settings: IngestSettings) -> None:

@@ -54,7 +54,7 @@ class Store:
         self.ledger = Ledger()
         self.files = Files(settings.log_dir, daily=settings.layout == "daily")
         self._turn = Turn()
-        self._limits = settings.limits
+        self.limits = settings.limits
         self._journals: dict[str, Journal] = {}  # the one opened longest ago first
         self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
         self._taken_bytes = 0
@@ -125,10 +125,10 @@ class Store:
         return max(0.0, since_s + FLUSH_S - time.monotonic()) if since_s < math.inf else None
 
     def _open(self, name: str) -> Journal:
-        if len(self._journals) >= self._limits.journals:
+        if len(self._journals) >= self.limits.journals:
             self._make_room()
         books = Books(self.tally, self.ledger)
-        journal = Journal(name, self.files, books, self._turn, self._limits.open_exchanges)
+        journal = Journal(name, self.files, books, self._turn, self.limits.open_exchanges)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal

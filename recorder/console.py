@@ -58,6 +58,7 @@ class StoppedLine(msgspec.Struct):
 
 
 Line = StartedLine | FinishedLine | StoppedLine
+_Batch = tuple[Callable[[Line], str], list[Line]]
 
 
 _EVENTS = {StartedLine: "started", FinishedLine: "finished", StoppedLine: "stopped"}
@@ -65,15 +66,19 @@ _EVENTS = {StartedLine: "started", FinishedLine: "finished", StoppedLine: "stopp
 
 class ConsoleWriter:
     def __init__(self, settings: Console, stream: TextIO | None = None) -> None:
-        self._is_on = settings.enabled
         self._stream = stream or sys.stdout
         self._pending: list[Line] = []
-        self._batches: queue.Queue[list[Line] | None] = queue.Queue(BATCHES_MAX)
-        self._format = _json_line if settings.format == "json" else text_line
-        self._paint = _painter(self._stream) if settings.format == "text" else None
+        self._batches: queue.Queue[_Batch | None] = queue.Queue(BATCHES_MAX)
         self._thread = threading.Thread(target=self._run, name="console", daemon=True)
         self.lost_lines = 0
-        if self._is_on:
+        self.configure(settings)
+
+    def configure(self, settings: Console) -> None:
+        """For lines that are shown from now on."""
+        self._hand_over()
+        self._is_on = settings.enabled
+        self._format = _json_line if settings.format == "json" else _painted(self._stream)
+        if self._is_on and self._thread.ident is None:
             self._loop = asyncio.get_running_loop()
             self._thread.start()
 
@@ -87,6 +92,7 @@ class ConsoleWriter:
         """Write what is pending and `last_line`; waits for at most two seconds."""
         if self._is_on:
             self._pending.append(last_line)
+        if self._thread.ident is not None:
             self._hand_over()
             try:
                 self._batches.put(None, timeout=1.0)
@@ -99,7 +105,7 @@ class ConsoleWriter:
             return
         pending, self._pending = self._pending, []
         try:
-            self._batches.put_nowait(pending)
+            self._batches.put_nowait((self._format, pending))
         except queue.Full:
             self.lost_lines += len(pending)
 
@@ -108,10 +114,8 @@ class ConsoleWriter:
         write = _writer(self._stream, encoding)
         try:
             while (batch := self._batches.get()) is not None:
-                lines = [self._format(line) for line in batch]
-                if self._paint is not None:
-                    lines = [self._paint(line) for line in lines]
-                write(("\n".join(lines) + "\n").encode(encoding, "backslashreplace"))
+                to_text, lines = batch
+                write(("".join(f"{to_text(line)}\n" for line in lines)).encode(encoding, "backslashreplace"))
         except (OSError, ValueError):  # stdout is gone; the recorder goes on without a console
             while self._batches.get() is not None:
                 pass
@@ -206,15 +210,17 @@ def _json_line(line: Line) -> str:
     return json.dumps(fields)
 
 
-def _painter(stream: TextIO) -> Any:
+def _painted(stream: TextIO) -> Callable[[Line], str]:
+    """text_line, in colours on a terminal."""
     if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return None
+        return text_line
     from rich.console import Console as RichConsole  # noqa: PLC0415 costs 50 ms, for terminals alone
     from rich.text import Text  # noqa: PLC0415
 
     console = RichConsole(file=stream, force_terminal=True, soft_wrap=True, highlight=False)
 
-    def paint(line: str) -> str:
+    def paint(shown: Line) -> str:
+        line = text_line(shown)
         text = Text(line, no_wrap=True)
         text.highlight_regex(r"^\d{4}-\S+ \S+", "dim")
         text.highlight_regex(r"\[[0-9a-f]{8}\]", "bold cyan")

@@ -25,7 +25,9 @@ from recorder.relay.client import ClientConnection
 from recorder.relay.context import Context
 from recorder.relay.plan import Planner
 from recorder.relay.pool import Pool
-from recorder.routing.routes import build_table
+from recorder.reload import Rules, taken_over, waiting_for_restart
+from recorder.routing.routes import Target, build_table
+from recorder.routing.table import RoutingTable
 from recorder.server_tls import ServerTls, server_context
 from recorder.settings import RecorderSettings
 from recorder.tasks import TaskOwner
@@ -46,6 +48,7 @@ class Recorder:
 
     def __init__(self, settings: RecorderSettings) -> None:
         self.settings = settings
+        self._started = settings  # what cannot change meanwhile stays as it was then
         self.port = 0  # the one it listens on, once started
         self._tls: ServerTls | None = None
         self._servers: list[asyncio.Server] = []
@@ -94,6 +97,18 @@ class Recorder:
             )
         self._sweep = loop.call_later(SWEEP_INTERVAL_S, self._check_deadlines)
 
+    async def reload(self, settings: RecorderSettings) -> tuple[str, ...]:
+        """Take over `settings` without dropping a connection; returns the configuration's keys that wait for a restart.
+
+        Exchanges that run end by the routes that they began with; the next requests, of open connections too, go by the
+        new ones. Raises RoutingError, PublicBindError, or OSError for TLS files; nothing has changed then.
+        """
+        merged = taken_over(self._started, settings)
+        rules = await asyncio.get_running_loop().run_in_executor(None, _read, replace(merged, port=self.port))
+        self.settings = merged
+        self._apply(rules)
+        return waiting_for_restart(self._started, settings)
+
     async def stop(self, grace_s: float | None = None) -> None:
         """Let running exchanges end for at most `grace_s` seconds, then end them; write and ship what was recorded."""
         context = self._context
@@ -124,7 +139,6 @@ class Recorder:
         self._shipper = Shipper(capture, self._journal, self._folder.left_behind(self._journal))
         queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes, settings.limits.queue_bytes)
         pages = OwnPages(self._journal, self._shipper)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         redactor = Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None
         self._context = Context(
             settings=settings,
@@ -135,12 +149,27 @@ class Recorder:
             pool=Pool(settings.limits, settings.proxy),
             tasks=TaskOwner(),
             own_page=pages,
-            planner=Planner(settings, table, redactor, f"{host}:{settings.port}".encode()),
+            planner=_planner(settings, table, redactor),
         )
         pages.context = self._context
         reporter = Reporter(settings.port, self._journal, self._context.tap.ledger, queue, self._shipper)
         self._shipper.status = reporter.status
         self._shipper.start()
+
+    def _apply(self, rules: Rules) -> None:
+        context, settings = self._context, rules.settings
+        retired, context.planner = context.planner, _planner(settings, rules.table, rules.redactor)
+        retired.retire()
+        context.settings = settings
+        context.redactor = rules.redactor
+        context.console.configure(settings.console)
+        context.pool.configure(settings.limits, settings.proxy)
+        context.queue.configure(settings.capture, settings.limits.queue_bytes)
+        for client in context.clients:
+            client.reader.limits = settings.limits.message
+        self._shipper.configure(settings.capture)
+        if self._tls is not None and rules.tls is not None:
+            self._tls.current = rules.tls
 
     async def _stop_capture(self) -> None:
         context, loop = self._context, asyncio.get_running_loop()
@@ -180,6 +209,16 @@ def _check_bind(settings: RecorderSettings) -> None:
     warning = check_bind("server", settings, {str(address[0]) for *_, address in found})
     if warning is not None:
         log.warning("%s", warning)
+
+
+def _read(settings: RecorderSettings) -> Rules:
+    _check_bind(settings)
+    return Rules.read(settings)
+
+
+def _planner(settings: RecorderSettings, table: RoutingTable[Target], redactor: Redactor | None) -> Planner:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return Planner(settings, table, redactor, f"{host}:{settings.port}".encode())
 
 
 def _listening_sockets(host: str, port: int) -> list[socket.socket]:

@@ -85,6 +85,11 @@ class FrameQueue:
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
 
+    def configure(self, settings: Capture, bytes_max: int) -> None:
+        """From now on, `durability` apart."""
+        self._settings = settings
+        self.bytes_max = bytes_max
+
     @property
     def waiting_bytes(self) -> int:
         return self._bytes + self._handed_bytes

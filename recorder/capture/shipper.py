@@ -65,6 +65,10 @@ class Shipper:
         self._is_refused = False  # for want of the right link key, since it last took something
         self.waiting_journals = left_behind  # each leaves when it is stored
 
+    def configure(self, settings: Capture) -> None:
+        """From now on, `server_url` apart."""
+        self._settings = settings
+
     @property
     def left_behind_bytes(self) -> int:
         return sum(journal.bytes_on_disk for journal in self.waiting_journals)

@@ -13,8 +13,6 @@ from .upstream import UpstreamConnection
 
 
 class Pool:
-    """`limits` may be replaced at any time."""
-
     def __init__(self, limits: Limits, proxy: OutboundProxy) -> None:
         self.limits = limits
         self._proxy = proxy
@@ -22,6 +20,13 @@ class Pool:
         self._idle: dict[Origin, list[tuple[float, UpstreamConnection]]] = {}  # (expires at, connection), oldest first
         self._open: Counter[Origin] = Counter()
         self._dialing: Counter[Origin] = Counter()
+
+    def configure(self, limits: Limits, proxy: OutboundProxy) -> None:
+        """From now on. Connections that were opened another way are used no more."""
+        self.limits = limits
+        if proxy != self._proxy:
+            self._proxy = proxy
+            self.close()
 
     @property
     def open_connections(self) -> int:
@@ -58,7 +63,8 @@ class Pool:
         if keep_alive_s is not None:
             seconds = max(0.0, keep_alive_s - 1.0)
         is_unsent = connection.flow.transport.get_write_buffer_size() > 0  # it answered without reading all
-        if is_unsent or not seconds or len(idle) >= self.limits.idle_upstream_connections:
+        is_outdated = connection.proxy is not self._proxy
+        if is_unsent or is_outdated or not seconds or len(idle) >= self.limits.idle_upstream_connections:
             connection.close()
         else:
             idle.append((now_s + seconds, connection))
@@ -83,7 +89,8 @@ class Pool:
         self.expire(float("inf"))
 
     def _maker(self, origin: Origin) -> Callable[[], UpstreamConnection]:
-        return lambda: UpstreamConnection(origin, self._opened, self._closed)
+        proxy = self._proxy
+        return lambda: UpstreamConnection(origin, proxy, self._opened, self._closed)
 
     def _opened(self, origin: Origin) -> None:
         self._open[origin] += 1

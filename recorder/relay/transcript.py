@@ -28,6 +28,7 @@ class Transcript:
         "_context",
         "_partial_reads",
         "_recording",
+        "_redactor",
         "_trailers",
         "_unrecorded_bytes",
         "first_byte_at",
@@ -40,6 +41,7 @@ class Transcript:
         self.started_at = started_at
         self.first_byte_at: int | None = None
         self._context = context
+        self._redactor = context.redactor  # for all of it, whatever the settings become
         self._client = client_address
         self._recording: Recording | Unrecorded | None = None
         self._trailers: dict[Side, bytes] = {}
@@ -48,7 +50,7 @@ class Transcript:
 
     def begin(self, head: RequestHead, plan: Plan, rewritten: Rewritten, data: bytes, body: Body) -> None:
         """Open the recording with the head as it goes upstream and the `data` of its `body` that came with it."""
-        redactor = self._context.redactor
+        redactor = self._redactor
         redactions = list(plan.redactions)
         lines, removed = rewritten.lines, rewritten.removed
         if redactor is not None:
@@ -78,7 +80,7 @@ class Transcript:
 
     def begin_refused(self, raw: bytes, *, is_recorded: bool) -> None:
         """Open the recording of a head that cannot be acted on: its bytes as they came."""
-        redactor = self._context.redactor
+        redactor = self._redactor
         shown, redactions = redactor.head(raw, "request") if redactor is not None else (raw, [])
         request_line = shown.split(b"\r\n", 1)[0].decode("latin-1")
         words = request_line.split(" ")
@@ -191,7 +193,7 @@ class Transcript:
         self._recording = self._context.tap.begin(started, self.started_at, redactions)
 
     def _without_secrets(self, raw: bytes, side: Side) -> bytes:
-        redactor = self._context.redactor
+        redactor = self._redactor
         if redactor is None:
             return raw
         recorded, redactions = redactor.head(raw, side)
@@ -203,7 +205,7 @@ class Transcript:
         """One read: the end of a head, if it held one, already without secrets, and bytes of the body, by reference."""
         assert self._recording is not None
         put = self._recording.request if side == "request" else self._recording.response
-        if type(body) is ChunkedBody and body.in_trailer and self._context.redactor is not None:
+        if type(body) is ChunkedBody and body.in_trailer and self._redactor is not None:
             data = self._hold_trailer(side, data, body)
         if head:
             put(at, head, data)

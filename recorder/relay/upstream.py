@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from recorder.routing.routes import Origin
+from recorder.settings import OutboundProxy
 
 from .flow import Flow, Hold
 
@@ -16,12 +17,19 @@ WRITE_BUFFER_BYTES = 256 * 1024
 
 
 class UpstreamConnection(asyncio.Protocol):
-    __slots__ = ("_closed", "_opened", "exchange", "flow", "origin")
+    __slots__ = ("_closed", "_opened", "exchange", "flow", "origin", "proxy")
 
     flow: Flow
 
-    def __init__(self, origin: Origin, opened: Callable[[Origin], None], closed: Callable[[Origin], None]) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        proxy: OutboundProxy,
+        opened: Callable[[Origin], None],
+        closed: Callable[[Origin], None],
+    ) -> None:
         self.origin = origin
+        self.proxy = proxy  # the settings by which it was opened
         self.exchange: Exchange | Tunnel | None = None
         self._opened = opened
         self._closed = closed

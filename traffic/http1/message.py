@@ -41,12 +41,13 @@ class RequestReader:
     """Reads the requests of one client connection, one at a time.
 
     `in_body` tells that a head was returned and its END was not; `is_between` that no byte of a next head has arrived.
+    `limits` may be replaced at any time.
     """
 
-    __slots__ = ("_buffer", "_limits", "_over", "body", "in_body")
+    __slots__ = ("_buffer", "_over", "body", "in_body", "limits")
 
     def __init__(self, limits: MessageLimits = DEFAULT_LIMITS) -> None:
-        self._limits = limits
+        self.limits = limits
         self.body: Body = NO_BODY
         self.in_body = False
         self._over = False  # END was returned and next_message() not called yet
@@ -100,7 +101,7 @@ class RequestReader:
         if buffer[:1] == b"\r":
             buffer, known = _without_empty_lines(buffer), 0
         end = head_end(buffer, max(0, known - 3))
-        bytes_max = self._limits.head_bytes
+        bytes_max = self.limits.head_bytes
         if end > bytes_max or (end < 0 and len(buffer) > bytes_max):
             self._buffer = buffer[:bytes_max]
             raise HeadError(f"the head has more than {bytes_max} bytes", 431)
@@ -109,8 +110,8 @@ class RequestReader:
             check_head_start(buffer, max(0, known - 1))
             return []
         self._buffer = buffer[:end]  # what a refused head looked like, for its recording
-        head = parse_request_head(self._buffer, self._limits)
-        self.body = request_body(head, self._limits)
+        head = parse_request_head(self._buffer, self.limits)
+        self.body = request_body(head, self.limits)
         try:
             events = self._feed_body(buffer, end, [head])
         except FramingError as error:  # nothing of this request was returned: it is refused as a whole
