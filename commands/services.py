@@ -25,6 +25,7 @@ import click
 from commands.command_group import examples
 from commands.config_file import Configuration, load_config
 from commands.config_option import config_option, load_or_exit
+from commands.diagnostics import report_loop_error
 from commands.public_bind import insecure_public_bind_option, with_insecure_public_bind
 from commands.reload import HangUps, keep_reloading, reloaded_text
 from commands.start_text import ingest_text, recorder_text
@@ -133,6 +134,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _run(service: Service, is_child: bool) -> int:
+    asyncio.get_running_loop().set_exception_handler(report_loop_error)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     hang_ups, tasks = HangUps(stop), TaskOwner()

@@ -27,4 +27,4 @@ class TaskOwner:
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a background task failed: %s", error, exc_info=error)
+            log.error("a background task failed", exc_info=error)

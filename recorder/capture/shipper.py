@@ -132,7 +132,7 @@ class Shipper:
                 if status in (200, 409):
                     offset, stored = self._take_reply(journal, reply)
             except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
-                self._note_failure(self._in_words(error))
+                self._note_failure(_shown(self._in_words(error)))
                 is_agreed = False
                 backoff_s = self._back_off(backoff_s)
                 continue
@@ -146,7 +146,7 @@ class Shipper:
                 is_agreed = False
                 continue
             if status not in (200, 409):
-                self._note_answer(status, _shown(reply))
+                self._note_answer(status, _shown(reply.decode("utf-8", "replace")))
                 backoff_s = self._back_off(backoff_s)
                 continue
             self.failure, backoff_s, is_agreed, self._is_refused = None, 0.05, True, False
@@ -266,8 +266,8 @@ def _is_readable(sock: socket.socket) -> bool:
         return bool(selector.select(0))
 
 
-def _shown(reply: bytes) -> str:
-    """What a message may quote: one line, the beginning."""
-    text = " ".join(reply.decode("utf-8", "replace").split())
+def _shown(text: str) -> str:
+    """What a message may quote of what the server sent: one line, the beginning."""
+    text = " ".join(text.split())
     text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= SHOWN_CHARACTERS_MAX else f"{text[:SHOWN_CHARACTERS_MAX]}…"

@@ -62,12 +62,13 @@ _FOLD = (b" ", b"\t")
 _SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
 _PROTOCOL = re.compile(rb"[^,\s]+")
 _KEY_IN_PROTOCOL = re.compile(rb"(?i)(?:api-?key|token|bearer|auth(?:orization)?)[.=_-](?=[^,\s])")
-_KEY_FOLLOWS = re.compile(rb"(?i)[^,\s]*(?:api[-_]?key|token|bearer|auth(?:orization)?|jwt)")  # as the next protocol
+_KEY_FOLLOWS = re.compile(rb"(?i)[a-z_-]*(?:api[-_]?key|token|bearer|auth(?:orization)?|jwt)")  # as the next protocol
 _PLACEHOLDER = re.compile(rb"\[secret:[0-9a-f]{8}\]")
 _LINE_END = re.compile(rb"(\r\n|\r|\n)")
 _FIELD_NAME = re.compile(rb"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[\x00-\x20]*:)?")  # where a head is malformed, too
 
 _MAY_HOLD_SECRET = re.compile(rb"[?&;#@%]")
+_AUTHORITY = re.compile(rb"[^/?#\s]+")
 _USERINFO = re.compile(  # plainly, or as a part of another URL: percent-encoded once or more
     rb"(?i)(//)([^/?#\s]+)(@)|((?:%(?:25)*2f){2})((?:(?!%(?:25)*(?:2f|3f|23|40))[^/?#&@\s])+)(@|%(?:25)*40)"
 )
@@ -141,13 +142,14 @@ class Redactor:
                 assert match is not None
                 lines[place] = match[0] + self._field(name, line[match.end() :], pass_)
             elif place == 0:
-                lines[0] = self._in_url(line, pass_)
+                method, space, target = line.partition(b" ")
+                lines[0] = self._in_url(method, pass_) + space + self._in_target(target, pass_)
         return pass_.found
 
     def url(self, text: str, side: Side) -> tuple[str, list[Redaction]]:
         """A URL or target as it may be shown."""
         pass_ = _Pass(side)
-        shown = self._in_url(text.encode("latin-1", "replace"), pass_)
+        shown = self._in_target(text.encode("latin-1", "replace"), pass_)
         return (shown.decode("latin-1"), pass_.found) if pass_.found else (text, [])
 
     def _field(self, name: bytes, value: bytes, pass_: "_Pass") -> bytes:
@@ -188,6 +190,13 @@ class Redactor:
             return protocol[:start] + pass_.replace("header.sec-websocket-protocol", mark)
 
         return _PROTOCOL.sub(replace, value)
+
+    def _in_target(self, target: bytes, pass_: "_Pass") -> bytes:
+        """A URL or a request's target, which may be an authority alone (CONNECT)."""
+        authority, at, rest = target.partition(b"@")
+        if at and _AUTHORITY.fullmatch(authority):
+            target = pass_.replace("url.userinfo", self.placeholder(authority)) + at + rest
+        return self._in_url(target, pass_)
 
     def _in_url(self, text: bytes, pass_: "_Pass") -> bytes:
         if not _MAY_HOLD_SECRET.search(text):

@@ -111,6 +111,7 @@ URLS = [
     ("http://h/v1?x=?&ACCESS_TOKEN={}#f", "http://h/v1?x=?&ACCESS_TOKEN={}#f", "query.access_token"),
     ("?&&token={}", "?&&token={}", "query.token"),
     ("http://{}@h/", "http://{}@h/", "url.userinfo"),
+    ("{}@h:443", "{}@h:443", "url.userinfo"),
     ("/#access_token={}", "/#access_token={}", "query.access_token"),
     ("/cb#a=1&token={}", "/cb#a=1&token={}", "query.token"),
     ("/get?url=https://x/?key={}&a=1", "/get?url=https://x/?key={}&a=1", "query.key"),
