@@ -7,6 +7,7 @@ of JSON on stderr: {"ready": true, "port": 5601}.
 """
 
 import asyncio
+import contextlib
 import errno
 import gc
 import json
@@ -120,9 +121,19 @@ def _read_again(config_path: Path | None, section: str, insecure_public_bind: bo
 
 def _serve(service: Service, is_child: bool) -> None:
     os.umask(0o077)  # what a service writes is for its owner alone, whatever the shell says
+    _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_run(service, is_child))
     raise SystemExit(code)
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets the process have: shells often ask for 1024, and an exchange has two connections."""
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows; some systems refuse "unlimited"
+        import resource  # noqa: PLC0415 does not exist for Windows
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -2,9 +2,11 @@
 
 import errno
 import json
+import resource
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +30,20 @@ def test_a_child_says_when_it_is_ready_and_ends_with_its_stdin(
     assert json.loads(process.stderr.readline()) == {"ready": True, "port": port}
     process.stdin.close()
     assert process.wait(20) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the limits of another process")
+@pytest.mark.usefixtures("config")
+def test_a_service_may_open_as_many_files_as_the_system_allows(start: Start) -> None:
+    """Each connection is one; what shells allow at first is often 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+    try:
+        process = start("proxy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    read_start(process)
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
