@@ -18,11 +18,13 @@ from ingest_server.door import Caller, Door, DoorError, HalfTakenError, Incoming
 from ingest_server.guard import LINK, OPEN, Guard, add_headers
 from ingest_server.guard import plain_text as _text
 from ingest_server.live import Feed, TooManyListenersError
+from ingest_server.parts import parts
 from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.writer import PIECE_BYTES_MAX, Writer
 from traffic.capture import names
 from traffic.capture import status as recorder_status
 from traffic.capture.frames import FrameError
+from traffic.health import health_of
 
 BODY_BYTES_MAX = 32 * 1024 * 1024  # of one PUT to a journal
 RETRY_AFTER_S = 1
@@ -47,7 +49,7 @@ class App:
         self._door = door
         self._writer = writer
         self._feed = feed
-        self._metrics = metrics.Metrics(store.tally)
+        self._metrics = metrics.Metrics(store.tally, store.ledger)
         self.idle_s = idle_s  # between two reads of a body
 
     def build(self, guard: Guard) -> web.Application:
@@ -57,6 +59,7 @@ class App:
         app.router.add_get("/v1/ledger", self._show_ledger)
         app.router.add_get("/v1/live", self._live, allow_head=False)
         app.router.add_get("/health", self._health, name=OPEN)
+        app.router.add_get("/health/detailed", self._health_detailed)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_put("/{id}/{side:request|response}", self._put_half)
         return app
@@ -180,6 +183,11 @@ class App:
                 "write_errors": tally.write_errors,
             },
         )
+
+    async def _health_detailed(self, _request: web.Request) -> web.Response:
+        report = self._store.ledger.report(time.time_ns())
+        health = health_of("ingest", [*parts(self._writer, self._store.files.root, report)])
+        return _json(health.http_status, health)
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:
         return _json(200, self._store.ledger.report(time.time_ns()))

@@ -1,8 +1,10 @@
-"""`/metrics`: the tally in the Prometheus text format. The library is imported at the first question, not at start."""
+"""`/metrics`: tally and ledger in the Prometheus text format. The library is imported at the first question."""
 
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ingest_server.ledger import Ledger
 from ingest_server.tally import Tally
 
 if TYPE_CHECKING:
@@ -21,9 +23,23 @@ _COUNTERS = (
 )
 
 
+_LEDGER = (
+    ("complete", "Exchanges recorded from the first to the last byte"),
+    ("incomplete", "Exchanges recorded in part"),
+    ("open", "Exchanges running, as far as the ingest server knows"),
+    ("in_flight", "Exchanges running, as the recorder told last"),
+    ("waiting_bytes", "Bytes in the journal that are not stored, as the recorder told last"),
+    ("oldest_waiting_s", "How long the oldest of these bytes has waited, in seconds"),
+    ("queue_bytes", "Bytes on their way into the journal, as the recorder told last"),
+    ("unexplained", "Exchanges missing without a gap record"),
+    ("last_contact_s", "Since the recorder was heard of last, in seconds"),
+)
+
+
 class _Collector:
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, ledger: Ledger) -> None:
         self._tally = tally
+        self._ledger = ledger
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
@@ -37,11 +53,30 @@ class _Collector:
         ended.add_metric(["false"], self._tally.incomplete)
         yield ended
         yield GaugeMetricFamily("recorder_ingest_open_exchanges", "Exchanges running", value=self._tally.open_exchanges)
+        yield from self._collect_ledger()
+
+    def _collect_ledger(self) -> "Iterator[Metric]":
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        recorders = self._ledger.report(time.time_ns()).recorders
+        for field, text in _LEDGER:
+            metric = GaugeMetricFamily(f"recorder_ledger_{field}", text, labels=["recorder"])
+            for recorder in recorders:
+                if (value := getattr(recorder, field)) is not None:
+                    metric.add_metric([recorder.name], value)
+            yield metric
+        for field, text in (("exchanges", "Exchanges dropped"), ("cut", "Exchanges cut"), ("bytes", "Bytes dropped")):
+            labels = ["recorder", "reason"]
+            metric = GaugeMetricFamily(f"recorder_ledger_dropped_{field}", f"{text}, by reason", labels=labels)
+            for recorder in recorders:
+                for reason, dropped in recorder.dropped.items():
+                    metric.add_metric([recorder.name, reason], getattr(dropped, field))
+            yield metric
 
 
 class Metrics:
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, tally: Tally, ledger: Ledger) -> None:
+        self._collector = _Collector(tally, ledger)
         self._registry: CollectorRegistry | None = None
 
     def text(self) -> bytes:
@@ -49,5 +84,5 @@ class Metrics:
 
         if self._registry is None:
             self._registry = CollectorRegistry()
-            self._registry.register(_Collector(self._tally))
+            self._registry.register(self._collector)
         return generate_latest(self._registry)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from ingest_server.door import DoorError, HalfTakenError
 from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.tally import Event
 from traffic.capture.frames import FrameError
+from traffic.capture.status import short
 
 PIECE_BYTES_MAX = 1024 * 1024
 WAITING_MAX = 64
@@ -37,7 +39,20 @@ class Writer:
         self._room = asyncio.Semaphore(WAITING_MAX)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._sound = True  # False: memory and disk may differ, start again from the disk
+        self._busy_since_s: float | None = None  # since when a batch is at work; None: none is
+        self.is_sound = True  # False: memory and disk may differ, start again from the disk
+        self.last_error: tuple[str, int] | None = None  # of a batch, and when (wall clock, ns)
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work."""
+        return self._jobs.qsize()
+
+    @property
+    def busy_s(self) -> float:
+        """How long the batch at work has taken; 0: none is."""
+        since_s = self._busy_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
 
     def start(self) -> None:
         self._thread.start()
@@ -59,7 +74,9 @@ class Writer:
         while running:
             jobs = self._next_jobs()
             running = None not in jobs
+            self._busy_since_s = time.monotonic()
             replies = self._do([job for job in jobs if job is not None], last=not running)
+            self._busy_since_s = None
             events = self._store.tally.take_events()
             if replies or events:
                 self._loop.call_soon_threadsafe(self._deliver, replies, events)
@@ -76,9 +93,9 @@ class Writer:
 
     def _do(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
         try:
-            if not self._sound:
+            if not self.is_sound:
                 self._store.reset()
-                self._sound = True
+                self.is_sound = True
             replies = [self._try(work, future) for work, future in jobs]
             self._store.settle(flush=last)
             return replies
@@ -93,8 +110,9 @@ class Writer:
             return future, None, error
 
     def _note(self, error: Exception) -> None:
-        self._sound = False
+        self.is_sound = False
         self._store.tally.write_errors += 1
+        self.last_error = short(str(error)), time.time_ns()
         if isinstance(error, OSError):
             log.warning("recordings cannot be written: %s", error)
         else:

@@ -21,6 +21,7 @@ from recorder.capture.shipper import Shipper
 from recorder.capture.tap import Ledger, Tap
 from recorder.console import ConsoleWriter, StoppedLine, size
 from recorder.endpoints import OwnPages
+from recorder.parts import CaptureParts
 from recorder.relay.client import ClientConnection
 from recorder.relay.context import Context
 from recorder.relay.plan import Planner
@@ -138,7 +139,6 @@ class Recorder:
         self._journal: Journal = self._folder.new()
         self._shipper = Shipper(capture, self._journal, self._folder.left_behind(self._journal))
         queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes, settings.limits.queue_bytes)
-        pages = OwnPages(self._journal, self._shipper)
         redactor = Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None
         self._context = Context(
             settings=settings,
@@ -148,11 +148,11 @@ class Recorder:
             console=ConsoleWriter(settings.console),
             pool=Pool(settings.limits, settings.proxy),
             tasks=TaskOwner(),
-            own_page=pages,
             planner=_planner(settings, table, redactor),
         )
-        pages.context = self._context
         reporter = Reporter(settings.port, self._journal, self._context.tap.ledger, queue, self._shipper)
+        parts = CaptureParts(self._journal, queue, self._shipper, reporter)
+        self._context.own_page = OwnPages(self._context, self._journal, self._shipper, parts)
         self._shipper.status = reporter.status
         self._shipper.start()
 

@@ -15,10 +15,15 @@ from recorder.tasks import TaskOwner
 from traffic.capture.redact import Redactor
 
 from .plan import Planner
+from .upstream_errors import UpstreamErrors
 
 if TYPE_CHECKING:
     from .client import ClientConnection
     from .pool import Pool
+
+
+def _no_page(_own: Own) -> tuple[int, bytes, bytes]:
+    raise NotImplementedError("the server sets the pages once the context stands")
 
 
 @dataclass(slots=True)
@@ -30,11 +35,12 @@ class Context:
     console: ConsoleWriter
     pool: "Pool"
     tasks: TaskOwner
-    own_page: Callable[[Own], tuple[bytes, bytes]]  # content type and body of an endpoint of the recorder's own
     planner: Planner
     clients: "set[ClientConnection]" = field(default_factory=set)
     is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last client left
     connections_by_host: Counter[str] = field(default_factory=Counter)  # of clients, by their addresses
+    own_page: Callable[[Own], tuple[int, bytes, bytes]] = _no_page  # status, content type and body of an own endpoint
+    upstream_errors: UpstreamErrors = field(default_factory=UpstreamErrors)
     rejected_heads: int = 0
     rejected_connections: int = 0
     is_stopping: bool = False

@@ -360,8 +360,8 @@ class Exchange:
         assert self._head is not None
         self.is_finished = True
         keeps = self._head.keeps_alive and self._request_is_over
-        content_type, body = self._context.own_page(own)
-        data = encode_answer(200, body, method=self._head.method, closes=not keeps, content_type=content_type)
+        status, content_type, body = self._context.own_page(own)
+        data = encode_answer(status, body, method=self._head.method, closes=not keeps, content_type=content_type)
         self._context.queue.write(self.client.flow.transport, data)
         self.client.exchange_over(keep_alive=keeps, lingers=not self._request_is_over)
 
@@ -383,6 +383,8 @@ class Exchange:
         self.is_finished = True
         leg, is_whole = self.leg, self._response_is_over
         self._transcript.finish(error, self._answered_by, self._status, leg.connect_us if leg is not None else None)
+        if error is not None and self._forward is not None:
+            self._context.upstream_errors.note(self._forward.route.name, error)
         if leg is not None:
             response, reader = self._response_head, self._reader
             if error is None and response and reader and upstream_goes_on(self._head, response, reader):

@@ -52,6 +52,7 @@ class Own(Enum):
     """What the recorder itself answers, and the door to the dynamic routes."""
 
     HEALTH = "health"
+    HEALTH_DETAILED = "health_detailed"
     METRICS = "metrics"
     NOT_FOUND = "not_found"
     DYNAMIC = "dynamic"
@@ -131,6 +132,7 @@ def dynamic_target(settings: RecorderSettings, path_rest: bytes) -> DynamicTarge
 def _own_entries(settings: RecorderSettings) -> list[Entry[Target]]:
     entries: list[Entry[Target]] = [
         Entry("GET /health", Own.HEALTH, _OWN_WHERE),
+        Entry("GET /health/detailed", Own.HEALTH_DETAILED, _OWN_WHERE),
         Entry("GET /metrics", Own.METRICS, _OWN_WHERE),
         Entry(settings.not_found, Own.NOT_FOUND, "server.not_found"),
     ]
