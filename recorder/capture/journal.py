@@ -74,6 +74,8 @@ class Journal:
         self.folder = folder
         self._segments = sorted(int(path.stem) for path in folder.glob("*.seg"))
         self._file: BinaryIO | None = None
+        self._unsynced: list[BinaryIO] = []  # earlier segments
+        self.keeps_unsynced = False  # someone calls `sync`: it wants the earlier segments' files as well
         self._changed = threading.Condition()
         self._end = self._file_end()
         self._stored = 0  # what lies below it is with the ingest server
@@ -123,9 +125,16 @@ class Journal:
             self._changed.notify_all()
 
     def sync(self) -> None:
-        """Bring what was appended to the disk itself."""
-        if self._file is not None:
-            os.fsync(self._file.fileno())
+        """Bring what was appended to the disk itself; may run beside `append`."""
+        with self._changed:
+            written, self._unsynced = self._unsynced, []
+            if self._file is not None:
+                written.append(os.fdopen(os.dup(self._file.fileno()), "wb", buffering=0))
+        with contextlib.ExitStack() as closing:
+            for file in written:
+                closing.enter_context(file)
+            for file in written:
+                os.fsync(file.fileno())
 
     def close(self, reason: str, at: int | None = None) -> None:
         """Append the CLOSED frame, at offset `at` where the ingest server is ahead of a journal that lost its tail.
@@ -142,9 +151,10 @@ class Journal:
                 self.append(gap + encode_frame(Kind.CLOSED, 0, 0, 0, [reason.encode()]))
                 self.is_closed, self._torn_bytes = True, 0
         finally:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            with self._changed:
+                for file in (*self._unsynced, *([self._file] if self._file else [])):
+                    file.close()
+                self._file, self._unsynced = None, []
             self.wake()
 
     def recover(self) -> None:
@@ -229,9 +239,12 @@ class Journal:
     def _open_segment(self, offset: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(self._path(offset), flags, 0o600), "wb", buffering=0)
-        if self._file is not None:
-            self._file.close()
-        self._file = file
+        with self._changed:
+            if self._file is not None and self.keeps_unsynced:
+                self._unsynced.append(self._file)
+            elif self._file is not None:
+                self._file.close()
+            self._file = file
         if offset not in self._segments:
             self._segments.append(offset)
 

@@ -39,6 +39,7 @@ RETRY_INTERVAL_S = 0.2
 FSYNC_INTERVAL_S = 1.0
 
 _HEADER_BYTES = HEADER.size
+_FRAME_BYTES = 256  # of memory for a frame that waits, beside its pieces' bytes: CPython's tuples, numbers and headers
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +76,14 @@ class FrameQueue:
         self._deferred: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
         self._waiting: list[Pausable] = []
         self._synced_at = 0.0
+        self._syncing: asyncio.Future[None] | None = None
         self._room_timer: asyncio.TimerHandle | None = None
         self._progress_s = 0.0  # when the writer last wrote, or had little to write
         self.drops: str | None = None  # the reason, as in a Gap
         self.blocks = False
         self.failure: str | None = None  # why the journal takes nothing at the moment
         self._batches: queue.SimpleQueue[list[Frame] | None] = queue.SimpleQueue()
+        journal.keeps_unsynced = settings.fsync == "interval"
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
         self._thread.start()
@@ -120,7 +123,7 @@ class FrameQueue:
 
     def forward(self, action: Callable[..., Any], *args: Any) -> None:
         """Do a transport's write, write_eof or close now, or once the frames put before it are in the journal."""
-        if self._writes_ahead and not self.failure and (self._frames or self._deferred):
+        if self._deferred or (self._writes_ahead and not self.failure and self._frames):
             self._deferred.append((action, args))
         else:
             action(*args)
@@ -142,6 +145,8 @@ class FrameQueue:
             self._write_now()
             if self._timer is not None:
                 self._timer.cancel()
+        if self._syncing is not None:
+            await self._syncing
         self._hand_over()
         self._batches.put(None)
         await self._loop.run_in_executor(None, self._thread.join, deadline_s)
@@ -226,7 +231,7 @@ class FrameQueue:
         is_busy = waiting > BUSY_BYTES and not self.failure and now_s - self._progress_s < STALL_S
         on_disk = self._journal.unstored_bytes + self._other_journals_bytes()
         full = None
-        if waiting > self.bytes_max:
+        if waiting + _FRAME_BYTES * (len(self._frames) + sum(map(len, self._handed))) > self.bytes_max:
             full = "queue_full"
         elif waiting + on_disk > self._settings.journal_bytes_max:
             full = "journal_full"
@@ -248,12 +253,19 @@ class FrameQueue:
         self.failure = str(error)
 
     def _sync_if_due(self) -> None:
-        if self._settings.fsync == "interval" and time.monotonic() - self._synced_at >= FSYNC_INTERVAL_S:
-            try:
-                self._journal.sync()
-            except OSError as error:
-                self._note_failure(error)
-            self._synced_at = time.monotonic()
+        if self._settings.fsync == "off" or time.monotonic() - self._synced_at < FSYNC_INTERVAL_S:
+            return
+        self._synced_at = time.monotonic()
+        if not self._writes_ahead:
+            self._sync()
+        elif self._syncing is None or self._syncing.done():  # a disk takes its time, which the event loop has not
+            self._syncing = self._loop.run_in_executor(None, self._sync)
+
+    def _sync(self) -> None:
+        try:
+            self._journal.sync()
+        except OSError as error:
+            self._note_failure(error)
 
     def _resume_waiting(self) -> None:
         if self.blocks:

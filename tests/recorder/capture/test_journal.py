@@ -279,3 +279,20 @@ def test_the_age_of_the_oldest_byte_that_is_not_stored_is_known(
     age_s = Journal(folder).oldest_unstored_s
     assert age_s is not None
     assert age_s == pytest.approx(time.time(), rel=0.01)
+
+
+@pytest.mark.usefixtures("small_segments")
+def test_a_sync_reaches_the_segments_that_are_full_already(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().stem)
+    )
+    journal = Journal(folder)
+    journal.keeps_unsynced = True
+    for number in range(5):
+        journal.append([frame(number, 30)])  # 63 bytes each: two to a segment
+    journal.sync()
+    assert synced == [f"{start:020d}" for start in (0, 126, 252)]
+    journal.sync()
+    assert synced[3:] == [f"{252:020d}"]
+    journal.close("shutdown")

@@ -319,3 +319,55 @@ async def test_fsync_happens_only_where_it_is_asked_for(
     queue.put(*frame(2))
     assert await queue.stop(5.0) == []
     assert synced == [2 * (10 + HEADER_BYTES)]
+
+
+async def test_a_slow_fsync_holds_up_no_byte_of_write_ahead(
+    journal: Journal, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It runs beside the event loop, and once at a time."""
+    disk, calls = threading.Event(), 0
+
+    def sync() -> None:
+        nonlocal calls
+        calls += 1
+        disk.wait(10)
+
+    monkeypatch.setattr(journal, "sync", sync)
+    monkeypatch.setattr(queue_module, "FSYNC_INTERVAL_S", 0.0)
+    queue = open_queue(durability="write_ahead", fsync="interval")
+    sent: list[int] = []
+    for number in range(5):
+        queue.put(*frame(number))
+        queue.forward(sent.append, number)
+        await until(lambda: len(sent) == number + 1)  # noqa: B023 awaited here
+    assert calls == 1
+    disk.set()
+    assert await queue.stop(5.0) == []
+
+
+async def test_what_was_deferred_goes_first_whatever_fails_meanwhile(open_queue: OpenQueue) -> None:
+    """The order of a connection's bytes does not depend on the journal."""
+    queue = open_queue(durability="write_ahead")
+    sent: list[int] = []
+    queue.put(*frame(1))
+    queue.forward(sent.append, 1)
+    queue.failure = "an fsync failed"
+    queue.forward(sent.append, 2)
+    await until(lambda: len(sent) == 2)
+    assert sent == [1, 2]
+
+
+async def test_many_tiny_frames_fill_the_queue_by_the_memory_that_they_take(
+    journal: Journal, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = threading.Event()
+    append = journal.append
+    monkeypatch.setattr(journal, "append", lambda buffers: (disk.wait(10), append(buffers)))
+    queue = open_queue()
+    queue.bytes_max = 200_000
+    for number in range(1000):
+        queue.put(*frame(number, 1))
+    assert queue.waiting_bytes < 50_000
+    await until(lambda: queue.drops == "queue_full")
+    disk.set()
+    await until(lambda: queue.drops is None)
