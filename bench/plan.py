@@ -21,7 +21,8 @@ class Plan:
     json_s: float = 8.0
     sse_s: float = 8.0
     body_bytes: int = GIB
+    linear_bytes: int = 64 * MIB  # of each kind
     starts: int = 5
 
 
-QUICK = Plan(rounds=1, json_s=2.0, sse_s=3.0, body_bytes=128 * MIB, starts=3)
+QUICK = Plan(rounds=1, json_s=2.0, sse_s=3.0, body_bytes=128 * MIB, linear_bytes=16 * MIB, starts=3)

@@ -16,6 +16,18 @@ _CASE_TITLES = {
     "sse1000": "SSE 1000 streams",
     "body_down": "1 GiB down",
     "body_up": "1 GiB up",
+    "linear": "linear time",
+}
+
+_LINEAR_KINDS = {
+    "down_1": "6 MiB of one-byte chunks down",
+    "down_4096": "6 MiB of 4 KiB chunks down",
+    "up_1": "6 MiB of one-byte chunks up",
+    "up_4096": "6 MiB of 4 KiB chunks up",
+    "head_small": "head of 12 lines",
+    "head_64k": "head of 64 KiB in one line",
+    "head_1000_lines": "head of 64 KiB in 992 lines",
+    "head_10000_lines": "head of 10,000 lines, refused with 431",
 }
 
 _METHOD = f"""\
@@ -41,6 +53,9 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   Memory per stream is the growth of the resident set from idle (after one exchange) to the end of the window.
 - Body: one transfer; its time ends when the client has the last byte. Memory is the peak of the resident set less that
   before the transfer. CPU counts until the last byte is stored. The stored file is compared with what was sent.
+- Linear time: one kind of message again and again on one connection, up to 64 MiB or 1,000 exchanges; the 6 MiB of a
+  chunked body are its bytes on the wire. CPU of recorder and ingest server until all is stored. CPU beyond twice that
+  of 4 KiB chunks is what remains as the constant of "at most twice plus a constant"; the worse direction counts.
 - Start: from the spawn to the first connection accepted; the byte-code cache is warm.
 """
 
@@ -49,7 +64,7 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
     parts = ["# Benchmark results", "", *_target_table(results), ""]
     if left_out or results.failures:
         parts += ["## Left out or failed", *(f"- {text}" for text in left_out + results.failures), ""]
-    for section in (_json_table, _sse_table, _body_table, _start_line, _checks_table):
+    for section in (_json_table, _sse_table, _body_table, _linear_table, _start_line, _checks_table):
         if lines := section(results):
             parts += [*lines, ""]
     if lines := soak_report.section():
@@ -142,6 +157,17 @@ def _body_table(results: Results) -> list[str]:
             )
             lines.append(f"| {' | '.join(cells)} |")
     return lines if len(lines) > 3 else []
+
+
+def _linear_table(results: Results) -> list[str]:
+    """Recorder and ingest server together."""
+    if not _peers(results, "linear"):
+        return []
+    lines = ["## Linear time", "| message | CPU ns per byte | CPU µs per exchange |", "|---|---|---|"]
+    for kind, what in _LINEAR_KINDS.items():
+        cells = (_cell(results, "linear", "recorder", f"{kind}_{unit}") for unit in ("ns_per_byte", "us_per_exchange"))
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return lines
 
 
 def _start_line(results: Results) -> list[str]:

@@ -67,6 +67,13 @@ def targets(results: Results) -> list[Target]:
         Target(
             "growth of the ingest server while 1 GiB passes", _growth(results, "ingest"), must=64, aim=16, unit=" MiB"
         ),
+        Target(
+            "one-byte chunks: CPU per byte beyond twice that of 4 KiB chunks",
+            _beyond_twice(results),
+            must=5,
+            aim=0,
+            unit=" ns",
+        ),
         Target("start to listening", results.median("start", "recorder", "start_s"), must=0.6, aim=0.3, unit=" s"),
     ]
 
@@ -101,6 +108,16 @@ def _throughput(results: Results, case: str, must: float, aim: float) -> Target:
         "x",
         "higher",
     )
+
+
+def _beyond_twice(results: Results) -> float | None:
+    """The worse of both directions: the constant of "at most twice plus a constant"."""
+    beyond = []
+    for way in ("down", "up"):
+        tiny, plain = (results.median("linear", "recorder", f"{way}_{size}_ns_per_byte") for size in (1, 4096))
+        if tiny is not None and plain is not None:
+            beyond.append(tiny - 2 * plain)
+    return max(beyond, default=None)
 
 
 def _growth(results: Results, part: str) -> float | None:

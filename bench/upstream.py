@@ -5,7 +5,8 @@ Prints its port, then answers until it is stopped:
     POST /v1/chat/completions   1 KB of JSON
     POST /sse/<events>          a server-sent event each 50 ms, each a chunk of its own with its send time inside
     GET  /body/<bytes>          that many bytes, Content-Length framed
-    POST /sink                  reads a body of any length, then answers like the first
+    GET  /chunks/<size>/<bytes> chunks of that size, about that many bytes with their framing
+    POST /sink                  reads a body of any length, or of `chunks`, then answers like the first
     GET  /served                how many requests of the kinds above were answered, as a JSON number
 
 The send time is CLOCK_MONOTONIC in nanoseconds, which all processes of a machine share.
@@ -19,6 +20,7 @@ import random
 import re
 import time
 from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import cast
 
 import uvloop
@@ -29,17 +31,22 @@ STAMP = b'"sent_ns":'
 STAMP_DIGITS = 20
 END_OF_STREAM = b"data: [DONE]\n\n\r\n0\r\n\r\n"
 
+LAST_CHUNK = b"0\r\n\r\n"
 _BLOCK = random.Random(20260913).randbytes(256 * 1024)
 _EVENT = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1757723469,"model":"bench",'
     b'"choices":[{"index":0,"delta":{"content":" token"},"finish_reason":null}],' + STAMP + b"%020d}\n\n"
 )
 _CHUNK = b"%x\r\n%s\r\n" % (len(_EVENT % 0), _EVENT)
+_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _SSE_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
 )
-_HEAD = re.compile(rb"(\w+) (\S+) .*?(?:\r\ncontent-length: *(\d+).*)?\r\n\r\n", re.DOTALL | re.IGNORECASE)
+_HEAD = re.compile(
+    rb"(\w+) (\S+) .*?(?:\r\n(?:content-length: *(\d+)|transfer-encoding: (chunked)).*)?\r\n\r\n",
+    re.DOTALL | re.IGNORECASE,
+)
 _HEADS_MAX = 1024
 
 
@@ -49,6 +56,11 @@ def body_blocks(size: int) -> Iterator[bytes]:
         yield _BLOCK
     if rest := size % len(_BLOCK):
         yield _BLOCK[:rest]
+
+
+def chunks(size: int) -> bytes:
+    """A block of whole chunks of `size` bytes."""
+    return b"%x\r\n%b\r\n" % (size, b"x" * size) * max(1, len(_BLOCK) // (size + 6))
 
 
 def body_sha256(size: int) -> str:
@@ -76,11 +88,13 @@ class _Connection(asyncio.BufferedProtocol):
     served = 0
     ticks: "_Ticks"  # the streams of all connections
     _buffer = memoryview(bytearray(256 * 1024))  # one for all: it is emptied before the next read
-    _heads: dict[bytes, tuple[bytes, int]] = {}  # noqa: RUF012 - shared on purpose: target and body length by head
+    _heads: dict[bytes, tuple[bytes, int | None]] = {}  # noqa: RUF012 - shared on purpose: target and body length by head
     _transport: asyncio.Transport
     _head = b""
     _target = b""
     _body_left = 0
+    _is_chunked = False  # the body ends with LAST_CHUNK, which is nowhere else in it
+    _tail = b""
     _blocks: Iterator[bytes] = iter(())
     _paused = False
 
@@ -91,6 +105,9 @@ class _Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._is_chunked:
+            self._take_chunks(bytes(self._buffer[:nbytes]))
+            return
         if self._body_left >= nbytes:
             self._body_left -= nbytes
             if not self._body_left:
@@ -103,8 +120,18 @@ class _Connection(asyncio.BufferedProtocol):
             return
         self._head = b""
         self._target, length = self._parse(head + end)
+        if length is None:
+            self._is_chunked = True
+            self._take_chunks(rest)
+            return
         self._body_left = length - len(rest)  # no client of the benchmarks pipelines
         if self._body_left <= 0:
+            self._answer()
+
+    def _take_chunks(self, data: bytes) -> None:
+        self._tail = (self._tail + data[-len(LAST_CHUNK) :])[-len(LAST_CHUNK) :]
+        if self._tail == LAST_CHUNK:
+            self._is_chunked, self._tail = False, b""
             self._answer()
 
     def pause_writing(self) -> None:
@@ -114,12 +141,13 @@ class _Connection(asyncio.BufferedProtocol):
         self._paused = False
         self._write_blocks()
 
-    def _parse(self, head: bytes) -> tuple[bytes, int]:
+    def _parse(self, head: bytes) -> tuple[bytes, int | None]:
+        """Target and length of the body; None: it is chunked."""
         known = self._heads.get(head)
         if known is None:
             match = _HEAD.fullmatch(head)
             assert match is not None, head
-            known = (match[2], int(match[3] or 0))
+            known = (match[2], None if match[4] else int(match[3] or 0))
             if len(self._heads) < _HEADS_MAX:
                 self._heads[head] = known
         return known
@@ -135,6 +163,12 @@ class _Connection(asyncio.BufferedProtocol):
         elif kind == b"body":
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % int(count))
             self._blocks = body_blocks(int(count))
+            self._write_blocks()
+        elif kind == b"chunks":
+            size, _, total = count.partition(b"/")
+            block = chunks(int(size))
+            self._transport.write(_CHUNKED_HEAD)
+            self._blocks = chain(repeat(block, int(total) // len(block)), [LAST_CHUNK])
             self._write_blocks()
         else:
             self._transport.write(_COMPLETION)

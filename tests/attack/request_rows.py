@@ -124,6 +124,8 @@ def _start_lines() -> list[RequestRow]:
         ("CONNECT, IPv6", b"CONNECT [::1]:80 HTTP/1.1", (501,)),
         ("CONNECT, origin form", b"CONNECT /lm/a HTTP/1.1", (501,)),
         ("CONNECT, no port", b"CONNECT recorder.test HTTP/1.1", (400,)),
+        ("CONNECT, bare LF before the host", b"CONNECT \na:1 HTTP/1.1", (400,)),
+        ("CONNECT, bare CR behind the port", b"CONNECT a:1\r HTTP/1.1", (400,)),
         ("asterisk form", b"OPTIONS * HTTP/1.1", (404,)),
         ("asterisk form of GET", b"GET * HTTP/1.1", (404,)),
         ("asterisk and more", b"OPTIONS *a HTTP/1.1", (400,)),

@@ -2,7 +2,7 @@
 
 llhttp (by httptools, strict) judges every head. It lets some pass that are no good on a proxied path (RFC 9112 §3, §6):
 those are refused here: versions other than 1.0 and 1.1, more than one space in the request line, control bytes in a
-reason, a missing, repeated or malformed Host, a length that an upstream may not hold in 64 bits with a sign, a transfer
+target or reason, a missing, repeated or malformed Host, a length that an upstream may not hold in 64 bits with a sign, a transfer
 coding other than `chunked`, any transfer coding in HTTP/1.0, too many fields.
 
 Header names and values are bytes as they came; lookups take lower-case names. Called by the message readers, by the
@@ -27,6 +27,7 @@ _IN_NO_HEAD = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\0")
 _HOST = re.compile(  # RFC 3986 §3.2.2, §3.2.3
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)(?::[0-9]{0,5})?"
 )
+_is_target = re.compile(rb"[\x21-\x7e]+").fullmatch
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _is_host = lru_cache(64)(_HOST.fullmatch)  # the same few come again and again
 _is_reason = lru_cache(64)(_REASON.fullmatch)
@@ -150,6 +151,8 @@ def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Re
     parts = raw[: raw.index(b"\r\n")].split(b" ")
     if len(parts) != 3 or not parts[1]:
         raise HeadError("the request line is not `METHOD TARGET VERSION` with single spaces")
+    if not _is_target(parts[1]):  # llhttp lets line ends pass in that of CONNECT
+        raise HeadError("control bytes in the request target")
     if len(parts[1]) > limits.target_bytes:
         raise HeadError(f"the request target has more than {limits.target_bytes} bytes", 414)
     version = _version(parts[2])

@@ -84,6 +84,7 @@ REQUESTS_REFUSED = [
     (b"GET / HTTP/1.1\r\nHost: a:http\r\n\r\n", "the Host header is no host with an optional port"),
     # the request line
     (b"GET /\xe4 HTTP/1.1\r\nHost: a\r\n\r\n", "malformed head: Invalid char in url path"),
+    (b"CONNECT \na:1 HTTP/1.1\r\nHost: a\r\n\r\n", "control bytes in the request target"),
     (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "malformed head: CR or LF before the request line"),
     (b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", "malformed head: Invalid HTTP version"),
     (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", "malformed head: Expected CRLF after version"),
