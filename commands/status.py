@@ -86,6 +86,8 @@ def show(report: Report, console: Console) -> None:
         console.print("no recorder has sent anything yet")
         return
     table = Table(*_COLUMNS, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in table.columns:
+        column.overflow = "fold"
     for column in table.columns[2:]:
         column.justify = "right"
     for recorder in report.recorders:

@@ -187,6 +187,7 @@ class Journal:
             self._end(exchange, position)
         self._tell_unknown(position)
         self.closed = True
+        self._is_told = False
 
     def _count_unknown(self, number: int, size: int, position: int) -> None:
         """Bytes of an exchange that has no place: its start was lost, or too many are open."""

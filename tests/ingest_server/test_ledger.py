@@ -181,7 +181,8 @@ async def test_the_ledger_is_asked_for_by_http(client: aiohttp.ClientSession) ->
 async def test_a_recorder_that_tells_nothing_has_its_exchanges_counted_all_the_same(
     client: aiohttp.ClientSession,
 ) -> None:
-    await put(client, 0, whole(1) + closed(), None)
+    await put(client, 0, whole(1), None)
+    await put(client, len(whole(1)), closed(), None)
     async with client.get("/v1/ledger") as reply:
         (recorder,) = (await reply.json())["recorders"]
     assert (recorder["name"], recorder["state"], recorder["complete"]) == (UNNAMED, "stopped", 1)
