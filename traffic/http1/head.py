@@ -2,8 +2,8 @@
 
 llhttp (by httptools, strict) judges every head. It lets some pass that are no good on a proxied path (RFC 9112 §3, §6):
 those are refused here: versions other than 1.0 and 1.1, more than one space in the request line, control bytes in a
-target or reason, a missing, repeated or malformed Host, a length that an upstream may not hold in 64 bits with a sign, a transfer
-coding other than `chunked`, any transfer coding in HTTP/1.0, too many fields.
+target or reason, a missing, repeated or malformed Host, a length that an upstream may not hold in 64 bits with a sign,
+a transfer coding other than `chunked`, any transfer coding in HTTP/1.0, too many fields.
 
 Header names and values are bytes as they came; lookups take lower-case names. Called by the message readers, by the
 ingest server for the metadata, and by the tools that read recordings.
