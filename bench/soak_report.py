@@ -22,14 +22,14 @@ def section() -> list[str]:
         _TITLE,
         "| | |",
         "|---|---|",
-        f"| length, seed | {run['seconds'] / 60:.0f} min, {run['seed']} |",
+        f"| length, seed, `capture.durability` | {run['seconds'] / 60:.0f} min, {run['seed']}, {run['durability']} |",
         f"| SIGKILLs: recorder, ingest server | {run['recorder_kills']}, {run['ingest_kills']} |",
         f"| exchanges begun by clients | {run['exchanges']:,}, {run['bytes'] / 1e6:,.0f} MB recorded |",
         f"| finished, broken by a kill, refused | {run['finished']:,}, {run['broken']:,}, {run['refused']:,} |",
         f"| complete records, the upstream's bytes by hash | {run['complete']:,} |",
         f"| incomplete records, by error | {cut} |",
         f"| without a record: the recorder was killed before it read them | {run['never_arrived']:,} |",
-        f"| without a record: read in the last moment before a kill (`batched`) | {run['lost_with_kill']:,} |",
+        f"| without a record: read in the moment before a kill, which `batched` allows | {run['lost_with_kill']:,} |",
         f"| lost otherwise, doubled, damaged | {run['lost']} |",
     ]
     for name in ("recorder", "ingest"):

@@ -134,6 +134,7 @@ class Soak:
         return {
             "seconds": round(seconds),
             "seed": self._stage.seed,
+            "durability": self._stage.durability,
             "exchanges": sums.sent,
             "finished": client.count(Outcome.FINISHED),
             "broken": client.count(Outcome.BROKEN),
@@ -170,9 +171,9 @@ def _rss_mib(pid: int) -> float:
     return 0.0
 
 
-async def _run(folder: Path, seed: int, length_s: float) -> int:
+async def _run(stage: Stage, length_s: float) -> int:
     began_s = time.monotonic()
-    async with Stage(folder, seed) as stage:
+    async with stage:
         soak = Soak(stage, length_s)
         sums = await soak.run()
     figures = soak.figures(sums, time.monotonic() - began_s)
@@ -189,11 +190,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--durability", choices=("batched", "write_ahead"), default="batched")
     parser.add_argument("--folder", type=Path, help="keep journal and recordings here")
     options = parser.parse_args()
     print(f"seed {options.seed}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix="recorder-soak-") as temporary:
-        return uvloop.run(_run(options.folder or Path(temporary), options.seed, options.minutes * 60))
+        stage = Stage(options.folder or Path(temporary), options.seed)
+        stage.set(capture={"durability": options.durability})
+        return uvloop.run(_run(stage, options.minutes * 60))
 
 
 if __name__ == "__main__":

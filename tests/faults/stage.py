@@ -68,6 +68,10 @@ class Stage:
         self._capture |= capture or {}
         self._settings |= settings
 
+    @property
+    def durability(self) -> str:
+        return str(self._capture.get("durability", "batched"))
+
     async def start_recorder(
         self, file_bytes_max: int | None = None, environment: dict[str, str] | None = None
     ) -> None:
@@ -148,8 +152,8 @@ class Stage:
         """Drain, and compare what was counted with what was stored."""
         await self.drain()
         if self.kills:
-            batched = self._capture.get("durability", "batched") == "batched"
-            allowed = {"kills": self.kills, "window_s": LOST_WINDOW_S if batched else 0.0, **allowed}
+            window_s = LOST_WINDOW_S if self.durability == "batched" else 0.0
+            allowed = {"kills": self.kills, "window_s": window_s, **allowed}
         return add_up(self.client, self.upstream, self.log_dir, self.journal_dir, Allowed(**allowed))
 
     def _journals(self) -> list[str]:
