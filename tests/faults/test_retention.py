@@ -15,7 +15,7 @@ from tests.faults.stage import Stage
 from tests.ingest_server.recorder_side import JOURNAL, closed, finished, request, response, started
 from traffic.capture import names
 
-OLD = 800
+OLD = 500
 DAY_NS = 86_400 * 10**9
 STREAMS = 20
 EACH = 5
