@@ -37,8 +37,8 @@ class Resolver:
             if len(self._running) >= self.lookups_max:
                 raise TooManyLookupsError(f"{len(self._running)} host names are being looked up already")
             loop = asyncio.get_running_loop()
-            self._running[place] = loop.create_future()
             threading.Thread(target=self._look_up, args=(loop, place), name="resolver", daemon=True).start()
+            self._running[place] = loop.create_future()  # a thread that cannot start leaves nothing to wait for
         found = await asyncio.shield(self._running[place])  # one that gives up does not end it for the others
         if isinstance(found, OSError):
             raise found
