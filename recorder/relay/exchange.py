@@ -239,8 +239,7 @@ class Exchange:
         assert self._forward is not None
         leg, self.leg = self.leg, None
         self.is_finished = True  # the tunnel finishes the transcript
-        idle_s = self._forward.route.timeouts.idle_s
-        tunnel = Tunnel(self._context, self.client, leg, self._transcript, idle_s)
+        tunnel = Tunnel(self._context, self.client, leg, self._transcript, self._forward.route.timeouts.idle_s)
         tunnel.begin(self.client.reader.become_tunnel())
 
     def _pass_on(self, data: bytes) -> None:
