@@ -52,7 +52,7 @@ decode_half = msgspec.msgpack.Decoder(Half).decode
 _decode_opened = msgspec.msgpack.Decoder(Opened).decode
 
 
-def decode_opened(payload: memoryview) -> Opened | None:
+def decode_opened(payload: bytes | memoryview) -> Opened | None:
     """None where the stem is none of ours: it becomes a path."""
     opened = _decode_opened(payload)
     return opened if names.is_stem(opened.stem) else None
