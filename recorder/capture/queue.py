@@ -146,7 +146,7 @@ class FrameQueue:
             if self._timer is not None:
                 self._timer.cancel()
         if self._syncing is not None:
-            await self._syncing
+            await asyncio.wait([self._syncing], timeout=deadline_s)
         self._hand_over()
         self._batches.put(None)
         await self._loop.run_in_executor(None, self._thread.join, deadline_s)
