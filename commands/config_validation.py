@@ -74,7 +74,7 @@ def _describe(detail: ErrorDetails) -> str:
         case "missing":
             return "is missing"
         case "extra_forbidden":
-            return f"unknown key; the nearest known one is '{_nearest_key(_location(detail))}'"
+            return f"unknown key; {_known_keys(_location(detail))}"
         case kind:
             is_secret = not SECRET_KEYS.isdisjoint(detail["loc"])
             return f"{_expectation(kind, context)}{'' if is_secret else got(detail['input'])}"
@@ -87,9 +87,12 @@ def _expectation(kind: str, context: dict[str, Any]) -> str:
     return f"expected {context['expected'] if kind == 'literal_error' else _EXPECTED[kind.partition('_')[0]]}"
 
 
-def _nearest_key(location: Location) -> str:
+def _known_keys(location: Location) -> str:
+    """The one that was probably meant, or all of that place."""
     known = list(_model_at(location[:-1]).model_fields)
-    return difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0)[0]
+    for nearest in difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5):
+        return f"the nearest known one is '{nearest}'"
+    return f"known here: {', '.join(known)}"
 
 
 def _model_at(location: Location) -> type[Section]:

@@ -80,7 +80,7 @@ def proxy_command(config_path: Path | None, *, insecure_public_bind: bool, exit_
         address,
         lambda port: [*recorder_text(settings, port), sends_to],
         is_json,
-        lambda: _read_again(config_path, "server", insecure_public_bind),
+        lambda: _read_again(configuration.path, "server", insecure_public_bind),
         lambda configuration: recorder.reload(configuration.recorder),
     )
     _serve(service, exit_with_parent)
@@ -109,14 +109,15 @@ def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit
         address,
         lambda port: ingest_text(settings, port),
         False,
-        lambda: _read_again(config_path, "ingest", insecure_public_bind),
+        lambda: _read_again(configuration.path, "ingest", insecure_public_bind),
         lambda configuration: server.reload(configuration.ingest),
     )
     _serve(service, exit_with_parent)
 
 
-def _read_again(config_path: Path | None, section: str, insecure_public_bind: bool) -> Configuration:
-    return with_insecure_public_bind(load_config(config_path, os.environ, (section,)), insecure_public_bind)
+def _read_again(path: Path | None, section: str, insecure_public_bind: bool) -> Configuration:
+    """`path` is the file that was read at the start: one that is gone is an error, and no return to the defaults."""
+    return with_insecure_public_bind(load_config(path, os.environ, (section,)), insecure_public_bind)
 
 
 def _serve(service: Service, is_child: bool) -> None:

@@ -36,14 +36,14 @@ def up_command(context: click.Context, config_path: Path | None, *, insecure_pub
     supervisor = Supervisor([ingest, proxy], configuration.recorder.grace_s)
 
     def read() -> Configuration:
-        return _read_again(config_path, insecure_public_bind)
+        return _read_again(configuration.path, insecure_public_bind)
 
     raise SystemExit(asyncio.run(_run(configuration, supervisor, ingest, proxy, read)))
 
 
-def _read_again(config_path: Path | None, insecure_public_bind: bool) -> Configuration:
+def _read_again(path: Path | None, insecure_public_bind: bool) -> Configuration:
     """Here already, so that errors are told once and neither service takes over what the other refuses."""
-    configuration = load_config(config_path, os.environ, ("server", "ingest"))
+    configuration = load_config(path, os.environ, ("server", "ingest"))
     configuration = with_insecure_public_bind(configuration, insecure_public_bind)
     problems = [f"Error: {problem}" for problem in find_open_binds(configuration)]
     if problems:

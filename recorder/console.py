@@ -146,7 +146,8 @@ def _writer(stream: TextIO, encoding: str) -> Callable[[bytes], None]:
 
 def text_line(line: Line) -> str:
     if isinstance(line, StoppedLine):
-        return f"recorded {line.recorded:,} exchanges, {size(line.recorded_bytes)}; lost {line.lost:,}"
+        exchanges = "exchange" if line.recorded == 1 else "exchanges"
+        return f"recorded {line.recorded:,} {exchanges}, {size(line.recorded_bytes)}; lost {line.lost:,}"
     start = f"{_local_time(int(line.at_s))} [{line.id}]"
     if isinstance(line, StartedLine):
         mark = "log" if line.is_recorded else "no-log"

@@ -47,12 +47,12 @@ class CaptureParts:
 
     def _link_part(self) -> Part:
         last_s = self._shipper.last_contact_s
-        since = "never" if last_s is None else f"{time.monotonic() - last_s:.0f} s ago"
+        contact = "the ingest server has not answered yet"
+        if last_s is not None:
+            contact = f"the ingest server answered last {time.monotonic() - last_s:.0f} s ago"
         if self._shipper.failure:
-            return Part("link", "degraded", f"{self._shipper.failure}; the ingest server answered last {since}")
-        if last_s is None:
-            return Part("link", "degraded", "the ingest server has not answered yet")
-        return Part("link", "ok", f"the ingest server answered last {since}")
+            return Part("link", "degraded", f"{self._shipper.failure}; {contact}")
+        return Part("link", "degraded" if last_s is None else "ok", contact)
 
 
 def upstream_parts(errors: UpstreamErrors) -> Iterator[Part]:

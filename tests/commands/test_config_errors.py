@@ -77,6 +77,16 @@ WRONG = {
             "6: routes.b.timeouts.idle: unknown key; the nearest known one is 'idle_s'",
         ],
     ),
+    "an unknown key that is like none": (
+        "keys: {me: not-shown-not-shown}\ningest:\n  retention: {days: 30}",
+        [
+            (
+                "1: keys: unknown key; known here: server, logging, ingest, capture, verify_ssl, timeouts, "
+                "http_client, limits, routes"
+            ),
+            "3: ingest.retention.days: unknown key; known here: max_age, max_bytes, keep",
+        ],
+    ),
     "missing keys": (
         "routes:\n  a: {pattern: /a/}\n  b:\n    destination:",
         [

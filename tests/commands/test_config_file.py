@@ -412,6 +412,11 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
             ],
         ),
         (f"ingest: {{keys: {{a: {PLAIN}}}}}\nlogging: {{server_url: 'http://other'}}\n{ROUTE}", []),
+        (
+            f"ingest: {{retention: {{keep: [errors]}}}}\n{ROUTE}",
+            ["1: ingest.retention.keep: nothing is deleted by itself: there is neither max_age nor max_bytes"],
+        ),
+        (f"ingest: {{retention: {{keep: [errors], max_age: 1d}}}}\n{ROUTE}", []),
         ("server: {dynamic_ports: [8000]}", []),
         ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
     ],

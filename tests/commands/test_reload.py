@@ -138,6 +138,21 @@ def test_a_wrong_configuration_is_refused_with_all_its_errors_and_the_old_one_st
     assert get(setup.port) == "/a/x"
 
 
+@pytest.mark.parametrize("command", ["proxy", "up"])
+def test_a_file_that_is_gone_takes_neither_routes_nor_keys_away(start: Start, setup: Setup, command: str) -> None:
+    """A start without a file takes the built-in defaults; a reload never does."""
+    setup.write(server=", keys: {me: key-1234567890ab}")
+    process = start("--log-level", "error", command)
+    ready(process, 1 if command == "proxy" else 3)
+    setup.path.unlink()
+    assert reload(process, REFUSED) == ["config.yaml: no such file; `recorder init config.yaml` writes one\n"]
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        get(setup.port, "/lmstudio/v1/models")
+    setup.write("b", server=", keys: {me: key-1234567890ab}")
+    process.send_signal(signal.SIGHUP)
+    assert told(process.stderr, DONE) in ([], ["ingest server: the configuration was reloaded from config.yaml\n"])
+
+
 def test_what_cannot_change_is_named_and_the_rest_applies(start: Start, setup: Setup) -> None:
     process = start("--log-level", "error", "proxy")
     ready(process)

@@ -72,6 +72,7 @@ LINES: list[tuple[Line, str]] = [
         "2025-09-13 04:11:10 [092d0424] 200 75.50s 18.3 kB (first byte 12.3 s)",
     ),
     (STOPPED, "recorded 1,204 exchanges, 38.1 MB; lost 0"),
+    (StoppedLine(AT_S, 1, 317, 0), "recorded 1 exchange, 317 B; lost 0"),
     (StoppedLine(AT_S, 0, 999, 12_345), "recorded 0 exchanges, 999 B; lost 12,345"),
 ]
 
