@@ -69,7 +69,7 @@ class Door:
     def __init__(self, where: Files, tally: Tally, redactor: Redactor | None) -> None:
         self._files = where
         self._tally = tally
-        self.redactor = redactor
+        self.redactor = redactor  # may be replaced at any time
         self._active: dict[str, _Exchange] = {}
 
     def begin(self, exchange_id: str, name: SideName, caller: Caller) -> Incoming:
@@ -154,14 +154,15 @@ class Door:
         return _Exchange(opened.stem, opened.started, path, halves) if opened else None
 
     def _redacted(self, heads: bytes, incoming: Incoming) -> bytes:
-        if self.redactor is None:
+        redactor = self.redactor  # one for all heads: another thread may replace it
+        if redactor is None:
             return heads
         redacted = b""
         start = 0
         while start < len(heads):
             end = head_end(heads, start)
             end = len(heads) if end < 0 else end
-            head, found = self.redactor.head(heads[start:end], incoming.name)
+            head, found = redactor.head(heads[start:end], incoming.name)
             redacted += head
             incoming.redactions += found
             start = end

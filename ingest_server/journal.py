@@ -44,9 +44,9 @@ class Books(NamedTuple):
 
 
 class Journal:
-    def __init__(self, name: str, where: files.Files, books: Books, turn: Turn, exchanges_max: int) -> None:
+    def __init__(self, name: str, where: files.Files, books: Books, turn: Turn) -> None:
         self.name = name
-        self._exchanges_max = exchanges_max
+        self.exchanges_max = 0  # open ones; set before each `take`
         self._ledger = books.ledger
         self._files = where
         self._tally = books.tally
@@ -134,7 +134,7 @@ class Journal:
             raise FrameError(self.next, f"exchange {number} has no valid id or start")
         if number in self.exchanges:
             return  # applied again after a crash: the sidecar knows it
-        if len(self.exchanges) >= self._exchanges_max:
+        if len(self.exchanges) >= self.exchanges_max:
             self._count_unknown(number, 0, position)
             return
         self._explain_jump(number, position)
@@ -191,7 +191,7 @@ class Journal:
 
     def _count_unknown(self, number: int, size: int, position: int) -> None:
         """Bytes of an exchange that has no place: its start was lost, or too many are open."""
-        if len(self._unknown) >= self._exchanges_max and number not in self._unknown:
+        if len(self._unknown) >= self.exchanges_max and number not in self._unknown:
             self._tell_unknown(position)
         self._unknown[number] = self._unknown.get(number, 0) + size
         self._counter.see(number)
@@ -297,6 +297,11 @@ def figures_on_disk(where: files.Files, name: str, numbers: list[int]) -> Journa
         numbers = []  # a crash came before their sidecars went
     counts.highest = max([counts.highest, *numbers])
     return _figures(name, counts, len(numbers), is_closed=is_closed)
+
+
+def is_closed_on_disk(path: str) -> bool:
+    """What a journal's state file says."""
+    return _read_state(path)[1]
 
 
 def _figures(name: str, counts: Counts, open_exchanges: int, *, is_closed: bool) -> JournalFigures:

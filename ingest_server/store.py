@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ingest_server import files
 from ingest_server.files import Files
-from ingest_server.journal import Books, Journal, figures_on_disk
+from ingest_server.journal import Books, Journal, figures_on_disk, is_closed_on_disk
 from ingest_server.ledger import Ledger
 from ingest_server.settings import IngestSettings
 from ingest_server.tally import Tally
@@ -81,7 +81,7 @@ class Store:
         """Remove what tells of journals closed, and of exchanges that came through the door, before that moment."""
         for folder in ("journals", "door"):
             for entry in list(os.scandir(self.files.state + folder)):
-                if entry.stat().st_mtime < before_s and (folder == "door" or b"closed" in files.read(entry.path)):
+                if entry.stat().st_mtime < before_s and (folder == "door" or is_closed_on_disk(entry.path)):
                     files.remove(entry.path)
                     self.ledger.forget(entry.name)
 
@@ -92,6 +92,7 @@ class Store:
         `stored` moves with settle().
         """
         journal = self._journals.get(name) or self._open(name)
+        journal.exchanges_max = self.limits.open_exchanges
         if offset > journal.next and offset == oldest:
             journal.skip(oldest)
         if offset != journal.next:
@@ -128,7 +129,7 @@ class Store:
         if len(self._journals) >= self.limits.journals:
             self._make_room()
         books = Books(self.tally, self.ledger)
-        journal = Journal(name, self.files, books, self._turn, self.limits.open_exchanges)
+        journal = Journal(name, self.files, books, self._turn)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal

@@ -75,7 +75,7 @@ class Journal:
         self._segments = sorted(int(path.stem) for path in folder.glob("*.seg"))
         self._file: BinaryIO | None = None
         self._unsynced: list[BinaryIO] = []  # earlier segments
-        self.keeps_unsynced = False  # someone calls `sync`: it wants the earlier segments' files as well
+        self.keeps_unsynced = False  # someone calls `sync`, which wants the earlier segments' files too; may change
         self._changed = threading.Condition()
         self._end = self._file_end()
         self._stored = 0  # what lies below it is with the ingest server
@@ -152,9 +152,10 @@ class Journal:
                 self.is_closed, self._torn_bytes = True, 0
         finally:
             with self._changed:
-                for file in (*self._unsynced, *([self._file] if self._file else [])):
-                    file.close()
-                self._file, self._unsynced = None, []
+                self._close_unsynced()
+                if self._file is not None:
+                    self._file.close()
+                self._file = None
             self.wake()
 
     def recover(self) -> None:
@@ -240,13 +241,18 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         file = os.fdopen(os.open(self._path(offset), flags, 0o600), "wb", buffering=0)
         with self._changed:
-            if self._file is not None and self.keeps_unsynced:
+            if self._file is not None:
                 self._unsynced.append(self._file)
-            elif self._file is not None:
-                self._file.close()
+            if not self.keeps_unsynced:
+                self._close_unsynced()
             self._file = file
         if offset not in self._segments:
             self._segments.append(offset)
+
+    def _close_unsynced(self) -> None:
+        for file in self._unsynced:
+            file.close()
+        self._unsynced = []
 
     def _path(self, start: int) -> Path:
         return self.folder / f"{start:020d}.seg"

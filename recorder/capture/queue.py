@@ -91,6 +91,7 @@ class FrameQueue:
     def configure(self, settings: Capture, bytes_max: int) -> None:
         """From now on, `durability` apart."""
         self._settings = settings
+        self._journal.keeps_unsynced = settings.fsync == "interval"
         self.bytes_max = bytes_max
 
     @property

@@ -169,12 +169,14 @@ class ClientConnection(asyncio.Protocol):
             if (self.half_closed or self.flow.is_held) and self._was_reset():
                 self.flow.transport.abort()
             else:
+                if self._waits_for_queue:  # for the recorder, which counts against nobody
+                    self.exchange.last_at = time.monotonic_ns()
                 self.exchange.check_deadlines(now_s)
         elif self.flow.transport.is_closing():
             if now_s - self._since_s > self._context.settings.limits.client_idle_s:  # it never took its last bytes
                 self.flow.transport.abort()
-        elif self.flow.is_held_by_queue:
-            self._since_s = now_s  # it waits for the recorder, which counts against nobody
+        elif self._waits_for_queue:
+            self._since_s = now_s
         elif self.reader.partial_head and not self.is_full:
             if now_s - self._since_s > self._context.settings.limits.head_read_s:
                 self._refuse("the request's head did not arrive in time", 408, "client_timeout")
@@ -190,8 +192,17 @@ class ClientConnection(asyncio.Protocol):
 
     def _was_reset(self) -> bool:
         """Event loops do not look for a reset while they do not read, as behind the client's end."""
+        if self._is_lost:  # its socket is gone, while the response is read on
+            return False
         connected = self.flow.transport.get_extra_info("socket")
         return bool(connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)) if connected is not None else False
+
+    @property
+    def _waits_for_queue(self) -> bool:
+        """Whether this side or the upstream's is not read because the way to the journal is full."""
+        leg = self.exchange.leg if self.exchange is not None else None
+        upstream = leg.connection if leg is not None else None
+        return self.flow.is_held_by_queue or (upstream is not None and upstream.flow.is_held_by_queue)
 
     @property
     def _is_idle(self) -> bool:

@@ -49,7 +49,6 @@ class Exchange:
         "_forward",
         "_head",
         "_interim_responses",
-        "_last_at",
         "_reader",
         "_request_is_over",
         "_response_head",
@@ -58,6 +57,7 @@ class Exchange:
         "_transcript",
         "client",
         "is_finished",
+        "last_at",
         "leg",
     )
 
@@ -75,7 +75,7 @@ class Exchange:
         self._status: int | None = None
         self._answered_by: str | None = None
         self._error: ExchangeError | None = None  # known, while the rest still goes its way
-        self._last_at = at  # when the latest bytes came
+        self.last_at = at  # when the latest bytes came, or might have, had the recorder read on
         self._drained_bytes = 0  # of a request that goes nowhere
         self._abandoned_bytes = 0  # of a response that nobody takes any more
         self._client_is_gone = False
@@ -131,7 +131,7 @@ class Exchange:
     def client_sent(self, data: bytes, at: int, *, is_whole: bool) -> None:
         if self.is_finished:
             return
-        self._last_at = at
+        self.last_at = at
         self._request_is_over = is_whole
         if data:
             self._transcript.request(at, data, self.client.reader.body)
@@ -171,7 +171,7 @@ class Exchange:
     # --- the way back
 
     def upstream_sent(self, data: bytes) -> None:
-        at = self._last_at = time.monotonic_ns()
+        at = self.last_at = time.monotonic_ns()
         transcript, reader = self._transcript, self._reader
         assert reader is not None
         assert self.leg is not None
@@ -289,7 +289,7 @@ class Exchange:
         if now_s - self._transcript.started_at / 1e9 >= exchange_s:
             detail = f"it took more than {exchange_s:g} s (limits.exchange_s)"
             self._fail_upstream("exchange_timeout", detail, 504, "recorder")
-        if self.is_finished or now_s - self._last_at / 1e9 < timeouts.idle_s:
+        if self.is_finished or now_s - self.last_at / 1e9 < timeouts.idle_s:
             return
         if self.leg is not None and connection is None:
             return  # connecting has its own deadline

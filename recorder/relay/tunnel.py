@@ -27,12 +27,12 @@ class Tunnel:
     __slots__ = (
         "_context",
         "_idle_s",
-        "_last_at",
         "_transcript",
         "_way_back_is_over",
         "_way_up_is_over",
         "client",
         "is_finished",
+        "last_at",
         "leg",
     )
 
@@ -45,7 +45,7 @@ class Tunnel:
         self._context = context
         self._transcript = transcript
         self._idle_s = idle_s
-        self._last_at = time.monotonic_ns()  # when the latest bytes came
+        self.last_at = time.monotonic_ns()  # as of an exchange
         self._way_up_is_over = False
         self._way_back_is_over = False
 
@@ -55,7 +55,7 @@ class Tunnel:
         if self.leg is not None and self.leg.connection is not None:
             self.leg.connection.exchange = self
         if early:
-            self.client_sent(early, self._last_at)
+            self.client_sent(early, self.last_at)
         self.client.read_on()
         if self.client.half_closed:
             self.client_ended()
@@ -64,7 +64,7 @@ class Tunnel:
 
     def client_sent(self, data: bytes, at: int, *, is_whole: bool = False) -> None:  # noqa: ARG002 as of an exchange
         if self.leg is not None:
-            self._last_at = at
+            self.last_at = at
             self._transcript.request(at, data, UNTIL_CLOSE)
             self.leg.send(data)
 
@@ -88,7 +88,7 @@ class Tunnel:
     # --- the way back
 
     def upstream_sent(self, data: bytes) -> None:
-        at = self._last_at = time.monotonic_ns()
+        at = self.last_at = time.monotonic_ns()
         self._transcript.response(at, data, UNTIL_CLOSE)
         self._context.queue.write(self.client.flow.transport, data)
         if self._context.queue.blocks and self.leg is not None:
@@ -117,7 +117,7 @@ class Tunnel:
         exchange_s = self._context.settings.limits.exchange_s
         if now_s - self._transcript.started_at / 1e9 >= exchange_s:
             self._fail("exchange_timeout", "recorder", f"it took more than {exchange_s:g} s (limits.exchange_s)")
-        elif now_s - self._last_at / 1e9 >= self._idle_s:
+        elif now_s - self.last_at / 1e9 >= self._idle_s:
             self._fail("upstream_timeout", "upstream", f"nothing came for {self._idle_s:g} s (timeouts.idle_s)")
 
     def shut_down(self) -> None:

@@ -129,6 +129,14 @@ class Flight:
         return client.flow.is_held_by_peer
 
     @property
+    def is_held_by_the_journal(self) -> bool:
+        """Whether the one upstream connection in use is not read, because the way to the journal is full."""
+        assert self.recorder is not None
+        clients = self.recorder._context.clients
+        legs = [client.exchange.leg for client in clients if client.exchange is not None]
+        return any(leg and leg.connection and leg.connection.flow.is_held_by_queue for leg in legs)
+
+    @property
     def paused_clients(self) -> int:
         """How many connections are not read because the way to the journal is full."""
         assert self.recorder is not None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from ingest_server.settings import IngestSettings
 from recorder.capture.journal import JournalLockedError
 from recorder.settings import Capture, Console, RecorderSettings
-from tests.e2e.conftest import Flight, to
+from tests.e2e.conftest import TIMEOUTS, Flight, to
 from tests.e2e.recorded import load
 from tests.e2e.scripted import Peer, ScriptedUpstream, answers, connect, ok, until
 from tests.e2e.service import Service
@@ -213,6 +214,28 @@ async def test_a_full_journal_pauses_clients_where_it_blocks_and_loses_nothing(f
     assert len(records) == 21
     assert all(record.metadata["completed"] and record.response == ok(BODY) for record in records)
     assert not (flight.log_dir / "gaps.ndjson").exists()
+
+
+async def test_the_time_for_which_a_full_journal_holds_a_stream_up_is_not_its_upstreams(flight: Flight) -> None:
+    """Longer than `idle_s`: then it goes on, whole."""
+    flight.ingest_port = free_port()
+    async with ScriptedUpstream() as upstream:
+        route = to(upstream.port, timeouts=replace(TIMEOUTS, idle_s=1.0))
+        await flight.start_recorder(route, capture=Capture(journal_bytes_max=100_000, when_full="block"))
+        client = await flight.connect()
+        await client.send(get("stream"))
+        peer = await upstream.accept()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 200008\r\n\r\n" + bytes(200_000))
+        await flight.wait_until_written()
+        await peer.send(b"more")
+        await until(lambda: flight.is_held_by_the_journal, "the upstream is not read")
+        held_at_s = time.monotonic()
+        peer.writer.write(b"last")
+        await until(lambda: time.monotonic() > held_at_s + 2.5, "idle_s passes")
+        await flight.start_ingest()
+        assert (await client.read_message()).endswith(b"last")
+        (record,) = await flight.land()
+    assert record.metadata["completed"]
 
 
 async def test_pipelined_requests_wait_as_well_where_a_full_journal_blocks(flight: Flight) -> None:

@@ -98,6 +98,31 @@ async def test_a_drained_response_that_stalls_ends_at_its_idle_timeout(flight: F
     assert record.error == ("client_disconnect", "response_body", "client")
 
 
+async def test_a_client_that_ended_its_side_and_left_holds_up_no_deadline_of_others(flight: Flight) -> None:
+    """Its response is read on while its socket is gone."""
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    async with ScriptedUpstream() as upstream:
+        route = to(upstream.port, on_client_disconnect="drain")
+        await flight.start(route, limits=flight.limits(head_read_s=1.0))
+        leaving = await flight.connect()
+        await leaving.send(GET)
+        leaving.end()
+        peer = await upstream.accept()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+        await leaving.read_until(b"half")
+        leaving.reset()
+        await until(lambda: flight.client_connections == 0, "the recorder sees the client leave")
+        slow = await flight.connect()
+        await slow.send(b"GET / HTTP")
+        assert (await slow.read_to_end()).startswith(b"HTTP/1.1 408 ")
+        await peer.send(b"done")
+        refused, record = sorted(await flight.land(), key=lambda each: len(each.response))[::-1]
+    assert errors == []
+    assert refused.response.startswith(b"HTTP/1.1 408 ")
+    assert record.response.endswith(b"halfdone")
+
+
 async def test_a_stop_waits_for_a_drained_response_and_then_ends_it(flight: Flight) -> None:
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port, on_client_disconnect="drain"))

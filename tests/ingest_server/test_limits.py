@@ -153,6 +153,17 @@ def test_an_exchange_too_many_is_counted_as_lost(tmp_path: Path) -> None:
     assert (line["first_number"], line["exchanges"], line["bytes"], line["reason"]) == (3, 1, lost, "start_lost")
 
 
+def test_how_many_exchanges_may_be_open_changes_for_journals_that_are(tmp_path: Path) -> None:
+    store = Store(IngestSettings(log_dir=tmp_path, limits=IngestLimits(open_exchanges=1)))
+    at = store.apply(JOURNAL, 0, [started(1)]).next
+    store.limits = IngestLimits(open_exchanges=2)
+    store.apply(JOURNAL, at, [started(2) + whole(3)])
+    store.settle(flush=True)
+    assert store.tally.open_exchanges == 2
+    (line,) = gap_lines(tmp_path)
+    assert (line["first_number"], line["exchanges"], line["reason"]) == (3, 1, "start_lost")
+
+
 def test_bytes_of_exchanges_that_nobody_knows_are_counted_and_take_no_memory(tmp_path: Path) -> None:
     store = Store(IngestSettings(log_dir=tmp_path, limits=IngestLimits(open_exchanges=2)))
     store.apply(JOURNAL, 0, [b"".join(response(number, b"x") for number in range(1, 8)) + closed()])

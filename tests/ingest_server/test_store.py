@@ -30,7 +30,7 @@ from tests.ingest_server.recorder_side import (
 )
 from traffic.capture.events import ExchangeError
 from traffic.capture.frames import FrameError, Kind
-from traffic.capture.status import Dropped
+from traffic.capture.status import Dropped, RecorderStatus
 
 STEM = "2026-09-13_02-11-09.123_"
 
@@ -199,6 +199,7 @@ def test_a_closed_journal_is_forgotten_after_a_while_and_an_open_one_is_not(tmp_
     store = open_store(tmp_path)
     send(store, closed())
     other = JOURNAL.replace("1", "7")
+    store.ledger.hear(other, RecorderStatus("closed.example:5601", 1, "1.0", "", other), 0)
     store.apply(other, 0, [whole(1)])
     store.settle()
     store.forget_ended(0)

@@ -282,6 +282,22 @@ def test_the_age_of_the_oldest_byte_that_is_not_stored_is_known(
 
 
 @pytest.mark.usefixtures("small_segments")
+def test_files_of_full_segments_are_closed_where_nobody_syncs_any_more(folder: Path) -> None:
+    journal = Journal(folder)
+    journal.keeps_unsynced = True
+    for number in range(5):
+        journal.append([frame(number, 30)])
+    kept = list(journal._unsynced)
+    assert [file.closed for file in kept] == [False, False]
+    journal.keeps_unsynced = False
+    for number in range(5, 8):
+        journal.append([frame(number, 30)])
+    assert [file.closed for file in kept] == [True, True]
+    assert journal._unsynced == []
+    journal.close("shutdown")
+
+
+@pytest.mark.usefixtures("small_segments")
 def test_a_sync_reaches_the_segments_that_are_full_already(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     monkeypatch.setattr(

@@ -321,6 +321,16 @@ async def test_fsync_happens_only_where_it_is_asked_for(
     assert synced == [2 * (10 + HEADER_BYTES)]
 
 
+async def test_fsync_begins_and_ends_with_the_settings(journal: Journal, open_queue: OpenQueue) -> None:
+    """Full segments' files stay open for it, and no longer."""
+    queue = open_queue()
+    assert not journal.keeps_unsynced
+    queue.configure(Capture(fsync="interval"), queue.bytes_max)
+    assert journal.keeps_unsynced
+    queue.configure(Capture(fsync="off"), queue.bytes_max)
+    assert not journal.keeps_unsynced
+
+
 async def test_a_slow_fsync_holds_up_no_byte_of_write_ahead(
     journal: Journal, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
