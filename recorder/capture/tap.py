@@ -10,6 +10,7 @@ bytes and ends with `capture_gap`; one that would begin is counted in a gap reco
     stop_too_late    so it was until the recorder had to end
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from .queue import Frame, FrameQueue
 _STARTED, _REQUEST, _RESPONSE = int(Kind.STARTED), int(Kind.REQUEST), int(Kind.RESPONSE)
 _FINISHED, _GAP = int(Kind.FINISHED), int(Kind.GAP)
 _STOP_TOO_LATE = "stop_too_late"
+_OWED_S = 1.0  # how long gap records may be owed once there is room, where no exchange begins
 _BECAUSE = {
     "queue_full": "the queue to the journal was full",
     "journal_full": "the journal was full (capture.journal_bytes_max)",
@@ -173,6 +175,7 @@ class Tap:
         self.ledger = Ledger()
         self._number = 0
         self._gaps: dict[str, Gap] = {}  # by reason: what was dropped since the last gap records
+        self._timer: asyncio.TimerHandle | None = None  # runs while gap records are owed
 
     def begin(self, started: Started, started_at: int, redactions: list[Redaction]) -> Recording | Unrecorded:
         """`started_at`: time.monotonic_ns() at the exchange's start."""
@@ -196,9 +199,23 @@ class Tap:
             first, last = min(known.first_number, gap.first_number), max(known.last_number, gap.last_number)
             gap = Gap(first, last, known.exchanges + gap.exchanges, known.bytes + gap.bytes, gap.reason)
         self._gaps[gap.reason] = gap
+        if self._timer is None:
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(_OWED_S, self._end_if_room)
+
+    def _end_if_room(self) -> None:
+        if self.queue.drops:
+            self._wait_for_room()
+        else:
+            self.end()
 
     def end(self) -> None:
         """Put the gap records that are still owed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         gaps, self._gaps = self._gaps, {}
         for gap in gaps.values():
             self.put(_GAP, 0, time.monotonic_ns() // 1000, encode(gap))

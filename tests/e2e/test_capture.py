@@ -159,6 +159,23 @@ def recorder_settings(flight: Flight, upstream_port: int, **capture: Any) -> Rec
     )
 
 
+async def test_what_a_full_journal_dropped_is_counted_once_there_is_room_without_another_exchange(
+    flight: Flight,
+) -> None:
+    flight.ingest_port = free_port()
+    async with ScriptedUpstream(answers(ok(BODY))) as upstream:
+        await flight.start_recorder(to(upstream.port), capture=Capture(journal_bytes_max=10_000))
+        for path in ("first", "second"):
+            await flight.send(get(path))
+            await flight.wait_until_written()
+        await flight.start_ingest()
+        gaps = flight.log_dir / "gaps.ndjson"
+        await until(lambda: gaps.exists() and gaps.read_text().endswith("\n"), "the gap record is stored")
+        (gap,) = map(json.loads, gaps.read_text().splitlines())
+        assert (gap["first_number"], gap["last_number"], gap["exchanges"]) == (2, 2, 1)
+        await flight.land()
+
+
 async def test_a_full_journal_drops_and_counts_what_it_drops(flight: Flight) -> None:
     """Every exchange is recorded, or recorded as gapped, or counted in a gap; clients notice nothing."""
     flight.ingest_port = free_port()
