@@ -13,6 +13,7 @@ The bytes go from the file to the socket by sendfile where the system can. Journ
 first. Where there is nothing to ship, a PUT without a body each few seconds tells the recorder's status all the same.
 """
 
+import contextlib
 import http
 import http.client
 import json
@@ -36,6 +37,7 @@ from .journal import Journal
 BATCH_BYTES = 8 * 1024 * 1024
 INTERVAL_S = 0.05  # between batches, so that small exchanges share one
 BACKOFF_S_MAX = 2.0
+CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
 IDLE_WAIT_S = 1.0
 REPLY_BYTES_MAX = 64 * 1024
@@ -55,6 +57,7 @@ class Shipper:
         self._base = parts.path.rstrip("/")
         self._live = live
         self._connection: http.client.HTTPConnection | None = None
+        self._in_use: socket.socket | None = None  # while an answer is awaited
         self._stop_at: float | None = None
         self._oldest = 0  # what lies before it in the journal being shipped is damaged
         self._wake = threading.Event()
@@ -88,10 +91,18 @@ class Shipper:
         self._thread.start()
 
     def stop(self, deadline_s: float) -> None:
-        """Ship what is there, for at most `deadline_s` and only while the server answers; blocks."""
+        """Ship what is there, for at most `deadline_s` and only while the server answers; blocks.
+
+        Where it takes no connection, up to CONNECT_TIMEOUT_S longer.
+        """
         self._stop_at = time.monotonic() + deadline_s
         self._wake.set()
         self._live.wake()
+        self._thread.join(deadline_s)
+        in_use = self._in_use
+        if in_use is not None:  # what is awaited does not come
+            with contextlib.suppress(OSError):
+                in_use.shutdown(socket.SHUT_RDWR)
         self._thread.join()
 
     def _run(self) -> None:
@@ -181,7 +192,11 @@ class Shipper:
             connection.close()
             connection = None
         try:
-            connection = connection or self._connect()
+            if connection is None:
+                connection = self._new_connection()
+                connection.connect()
+                connection.sock.settimeout(REPLY_TIMEOUT_S)
+            self._in_use = connection.sock
             connection.putrequest("PUT", f"{self._base}/v1/journals/{journal.id}/{offset}", skip_accept_encoding=True)
             connection.putheader("Content-Length", str(count))
             connection.putheader("Content-Type", "application/octet-stream")
@@ -200,6 +215,7 @@ class Shipper:
                 connection.close()
             raise
         finally:
+            self._in_use = None
             if file is not None:
                 file.close()
         if response.will_close or not response.isclosed():  # not at its end
@@ -209,11 +225,11 @@ class Shipper:
         self.last_contact_s = time.monotonic()
         return response.status, reply
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _new_connection(self) -> http.client.HTTPConnection:
         if not self._is_tls:
-            return http.client.HTTPConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S)
+            return http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S)
         trust = link_context(self._settings.server_ca)  # read for each connection: it may have been renewed
-        return http.client.HTTPSConnection(self._host, self._port, timeout=REPLY_TIMEOUT_S, context=trust)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=CONNECT_TIMEOUT_S, context=trust)
 
     def _in_words(self, error: Exception) -> str:
         if isinstance(error, ssl.SSLError):

@@ -13,6 +13,7 @@ from recorder.capture import shipper as shipper_module
 from recorder.capture.journal import Journal, JournalFolder
 from recorder.capture.shipper import Shipper
 from recorder.settings import Capture
+from tests.e2e.scripted import ScriptedUpstream
 from traffic.capture.frames import FrameDecoder, Kind, encode_frame
 from traffic.capture.status import HEADER, RecorderStatus, decode
 
@@ -338,6 +339,23 @@ async def test_stop_returns_once_an_open_journal_is_shipped(store: Store, folder
     assert asyncio.get_running_loop().time() - began < 5
     assert (folder.root / journal.id).exists()
     journal.close("recorder_crash")
+
+
+async def test_a_stop_waits_no_longer_than_its_deadline_for_an_answer_that_does_not_come(
+    folder: JournalFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not stored stays in the journal."""
+    monkeypatch.setattr(shipper_module, "REPLY_TIMEOUT_S", 3600.0)
+    async with ScriptedUpstream() as silent:
+        journal = folder.new()
+        fill(journal, 1)
+        shipper = Shipper(Capture(server_url=f"http://127.0.0.1:{silent.port}"), journal, [])
+        shipper.start()
+        await (await silent.accept()).read_until(b"\r\n\r\n")
+        journal.close("shutdown")
+        async with asyncio.timeout(10):
+            await asyncio.to_thread(shipper.stop, 0.05)
+    assert journal.unstored_bytes == journal.end
 
 
 async def test_a_connection_that_the_server_has_closed_unused_is_replaced_without_a_word(
