@@ -37,8 +37,9 @@ _PIPED_WIDTH = 200  # of a table that nobody's terminal cuts
 def status_command(config_path: Path | None, server: str | None, *, as_json: bool) -> None:
     """Show what is recorded, waiting and lost, per recorder.
 
-    Asks the ingest server that logging.server_url names. A key, where it wants one, comes from RECORDER_KEY. Exits 0
-    where all is well, 1 where something is not.
+    Asks the ingest server that logging.server_url names, and the recorder of the same configuration for what it could
+    not tell there. A key, where the ingest server wants one, comes from RECORDER_KEY. Exits 0 where all is well, 1
+    where something is not.
     """
     configuration = load_or_exit(config_path, quiet=True)
     url = server or configuration.recorder.capture.server_url
@@ -47,7 +48,10 @@ def status_command(config_path: Path | None, server: str | None, *, as_json: boo
         click.echo(json.dumps(msgspec.to_builtins(report), indent=2))
     else:
         show(report, Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False))
-    raise SystemExit(0 if report.is_fine else 1)
+    problem = _local_problem(configuration) if server is None else None
+    if problem is not None:
+        click.echo(problem, err=True)
+    raise SystemExit(0 if report.is_fine and problem is None else 1)
 
 
 def _report(url: str, configuration: Configuration) -> Report:
@@ -67,10 +71,22 @@ def _report(url: str, configuration: Configuration) -> Report:
         raise SystemExit(1) from None
 
 
-def _what_the_recorder_says(configuration: Configuration) -> str:
+def _ask_the_recorder(configuration: Configuration) -> tuple[str, dict[str, object]]:
     recorder = configuration.recorder
     url = server_url(recorder, recorder.port)
-    found = health(url, recorder.tls.cert if recorder.tls is not None else None)
+    return url, health(url, recorder.tls.cert if recorder.tls is not None else None)
+
+
+def _local_problem(configuration: Configuration) -> str | None:
+    """What the ingest server cannot know: one that takes nothing of the recorder hears nothing of it either."""
+    url, found = _ask_the_recorder(configuration)
+    if found.get("service") != "recorder" or not found.get("problem"):
+        return None
+    return f"The recorder at {url} says: {plain(str(found['problem']))}"
+
+
+def _what_the_recorder_says(configuration: Configuration) -> str:
+    url, found = _ask_the_recorder(configuration)
     if found.get("service") != "recorder":
         return f"The recorder at {url} does not answer either. `recorder up` starts both."
     waiting = found.get("journal_bytes")

@@ -106,6 +106,28 @@ def test_where_the_ingest_server_is_away_the_recorder_says_what_waits(
     )
 
 
+def test_a_link_key_that_is_refused_is_trouble_though_the_ledger_knows_of_no_recorder(
+    start: Start, config: tuple[int, int], recorder: Run, tmp_path: Path
+) -> None:
+    text = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(
+        text.replace("ingest: {", "ingest: {link_keys: {me: key-of-a-link-0123456}, ")
+    )
+    ingest = start("ingest")
+    assert ingest.stdout is not None
+    assert ingest.stdout.readline()
+    (tmp_path / "config.yaml").write_text(f"{text}capture: {{link_key: some-other-key-0123456}}\n")
+    proxy = start("proxy")
+    assert proxy.stderr is not None
+    assert "capture.link_key is refused" in proxy.stderr.readline()
+    found = recorder("status")
+    assert (found.returncode, found.stdout) == (1, "no recorder has sent anything yet\n")
+    assert found.stderr == (
+        f"The recorder at http://localhost:{config[0]} says: "
+        "capture.link_key is refused: the key that was sent is none of ingest.link_keys\n"
+    )
+
+
 def test_where_nobody_answers_it_says_how_to_start_them(config: tuple[int, int], recorder: Run) -> None:
     (port,) = free_ports(1)
     found = recorder("status", "--server", f"http://127.0.0.1:{port}")
