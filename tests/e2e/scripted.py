@@ -28,6 +28,9 @@ class Peer:
         self.sent_bytes = 0
 
     async def send(self, data: bytes) -> None:
+        """Raises ConnectionError where the other side has ended the connection."""
+        if self.writer.transport.is_closing():  # uvloop's transport would raise RuntimeError
+            raise ConnectionResetError("the other side has ended the connection")
         self.writer.write(data)
         self.sent_bytes += len(data)
         await self.writer.drain()
