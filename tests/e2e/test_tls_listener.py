@@ -333,3 +333,18 @@ async def test_tls_to_a_plain_ingest_server_is_refused_and_nothing_is_logged(
     with pytest.raises(ssl.SSLError):
         await asyncio.open_connection("127.0.0.1", flight.ingest_port, ssl=certificates.trust, server_hostname="a")
     assert [each.message for each in caplog.records if each.levelno > logging.DEBUG] == []
+
+
+async def test_connections_without_a_handshake_take_nobodys_room_and_end(
+    flight: Flight, certificates: Certificates
+) -> None:
+    async with ScriptedUpstream(answers(ok())) as upstream:
+        limits = flight.limits(connections=1, head_read_s=1.0)
+        await flight.start(to(upstream.port), tls=certificates.files, limits=limits)
+        silent = [await flight.connect() for _ in range(3)]
+        client = await connect(flight, certificates)
+        await client.send(GET)
+        assert await client.read_message() == ok()
+        for each in silent:
+            await each.wait_closed()
+        await client.leave()
