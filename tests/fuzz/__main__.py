@@ -24,9 +24,12 @@ def main() -> int:
         return 0
     from tests.fuzz.targets import TARGETS
 
-    failed = [name for name in options.targets or TARGETS if not _run(name, options.seconds)]
+    names = options.targets or list(TARGETS)
+    failed = [name for name in names if not _run(name, options.seconds)]
     for name in failed:
         print(f"{name}: broken by what lies in {_WORK}/found/{name}-*", file=sys.stderr)
+    if not failed:
+        print(f"{', '.join(names)}: nothing found")
     return 1 if failed else 0
 
 
