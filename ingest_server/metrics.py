@@ -24,15 +24,15 @@ _COUNTERS = (
 
 
 _LEDGER = (
-    ("complete", "Exchanges recorded from the first to the last byte"),
-    ("incomplete", "Exchanges recorded in part"),
-    ("open", "Exchanges running, as far as the ingest server knows"),
-    ("in_flight", "Exchanges running, as the recorder told last"),
-    ("waiting_bytes", "Bytes in the journal that are not stored, as the recorder told last"),
-    ("oldest_waiting_s", "How long the oldest of these bytes has waited, in seconds"),
-    ("queue_bytes", "Bytes on their way into the journal, as the recorder told last"),
-    ("unexplained", "Exchanges missing without a gap record"),
-    ("last_contact_s", "Since the recorder was heard of last, in seconds"),
+    ("complete", "recorder_ledger_complete", "Exchanges recorded from the first to the last byte"),
+    ("incomplete", "recorder_ledger_incomplete", "Exchanges recorded in part"),
+    ("open", "recorder_ledger_open", "Exchanges running, as far as the ingest server knows"),
+    ("in_flight", "recorder_ledger_in_flight", "Exchanges running, as the recorder told last"),
+    ("waiting_bytes", "recorder_ledger_waiting_bytes", "Bytes in the journal that are not stored, as told last"),
+    ("oldest_waiting_s", "recorder_ledger_oldest_waiting_seconds", "How long the oldest of these bytes has waited"),
+    ("queue_bytes", "recorder_ledger_queue_bytes", "Bytes on their way into the journal, as the recorder told last"),
+    ("unexplained", "recorder_ledger_unexplained", "Exchanges missing without a gap record"),
+    ("last_contact_s", "recorder_ledger_last_contact_seconds", "Since the recorder was heard of last"),
 )
 
 
@@ -59,8 +59,8 @@ class _Collector:
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
         recorders = self._ledger.report(time.time_ns()).recorders
-        for field, text in _LEDGER:
-            metric = GaugeMetricFamily(f"recorder_ledger_{field}", text, labels=["recorder"])
+        for field, name, text in _LEDGER:
+            metric = GaugeMetricFamily(name, text, labels=["recorder"])
             for recorder in recorders:
                 if (value := getattr(recorder, field)) is not None:
                     metric.add_metric([recorder.name], value)
