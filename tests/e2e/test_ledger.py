@@ -91,7 +91,7 @@ async def test_what_a_full_journal_drops_is_in_the_ledger_with_its_reason(flight
             found = await ledger_when(flight.ingest_port, lambda totals: begun(totals) == 20)
             assert list(found["totals"]["dropped"]) == ["journal_full"]
             dropped = found["totals"]["dropped"]["journal_full"]
-            assert dropped["exchanges"] > 10
+            assert dropped["exchanges"] >= 5
             assert found["totals"]["unexplained"] == 0
             assert found["is_fine"] is False
             text = str((await asked(recorder.port, "/metrics"))[1])

@@ -28,7 +28,7 @@ async def test_the_journal_is_closed_by_the_next_start_then(
         with monkeypatch.context() as full:
             full.setattr(Journal, "append", no_room)
             await asyncio.wait_for(flight.stop_recorder(), 20)
-        assert "recorded 1 exchanges" in capsys.readouterr().out
+        assert "recorded 1 exchange," in capsys.readouterr().out
         await flight.start_recorder(to(upstream.port))
         (record,) = await flight.land()
     assert record.metadata["completed"]
