@@ -10,7 +10,7 @@ import msgspec
 
 from commands.command_group import examples
 from commands.plain_text import hex_lines, plain, plain_bytes
-from replay.recording import Recording, read_recording
+from traffic.capture.recording import Recording, read_recording
 
 HEX_BYTES_MAX = 256
 _PARTS = ("_request.bin", "_response.bin", "_metadata.json")

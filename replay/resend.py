@@ -19,7 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import truststore
 
-from replay.recording import PROXY_PATH
+from traffic.capture.recording import PROXY_PATH
 from traffic.http1.framing import ChunkedBody, FramingError, LengthBody, UntilCloseBody, response_body
 from traffic.http1.head import HeadError, RequestHead, parse_response_head
 from traffic.http1.limits import DEFAULT_LIMITS, UNLIMITED

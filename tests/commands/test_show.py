@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import cli
 from commands.show import render
-from replay.recording import read_recording
+from traffic.capture.recording import read_recording
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from replay.recording import Recording, read_recording
+from traffic.capture.recording import Recording, read_recording
 from traffic.http1.head import RequestHead, ResponseHead
 
 BODY = b'{"a": 1}'

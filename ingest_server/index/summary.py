@@ -1,0 +1,88 @@
+"""What the API, the live feed and the commands say of an exchange, in a list of many: the fields, and their making.
+
+The same from a database's row, from a call that was just decoded, or back from JSON. docs/api.md explains the fields.
+"""
+
+import msgspec
+
+from traffic.llm.call import LlmCall
+
+PREVIEW_CHARACTERS_MAX = 200
+
+
+class UsageSummary(msgspec.Struct, frozen=True):
+    """Tokens; None: not reported."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    source: str  # "reported", "derived", "missing"
+
+
+class CallSummary(msgspec.Struct, frozen=True):
+    provider: str | None
+    dialect: str
+    operation: str
+    model: str | None
+    response_model: str | None
+    stream: bool
+    finish_reason: str | None
+    truncated: bool
+    usage: UsageSummary
+    cost_usd: float | None
+    cost_source: str | None
+    ttft_ms: float | None
+    tokens_per_s: float | None
+    preview: str  # the beginning of the newest prompt
+
+
+class ExchangeSummary(msgspec.Struct, frozen=True):
+    id: str
+    started_at: str  # as in the metadata: 2026-09-13T02:11:09.123456Z
+    route: str | None
+    key: str | None
+    method: str
+    url: str
+    status: int | None
+    completed: bool
+    error: str | None  # the name of the recording's error
+    duration_ms: float | None
+    session: str | None
+    parent: str | None  # the id of the exchange that this one continues
+    call: CallSummary | None  # None: plain HTTP
+
+
+def summary_of(call: LlmCall) -> CallSummary:
+    usage, cost = call.usage, call.cost
+    return CallSummary(
+        provider=call.provider,
+        dialect=call.dialect,
+        operation=call.operation,
+        model=call.model,
+        response_model=call.response_model,
+        stream=call.stream,
+        finish_reason=call.finish_reason,
+        truncated=call.truncated,
+        usage=UsageSummary(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+            usage.source,
+        ),
+        cost_usd=cost.usd if cost is not None else None,
+        cost_source=cost.source if cost is not None else None,
+        ttft_ms=call.timing.ttft_ms,
+        tokens_per_s=call.timing.tokens_per_s,
+        preview=preview_of(call),
+    )
+
+
+def preview_of(call: LlmCall) -> str:
+    """One line: what the user said last, else what the last message says, else nothing."""
+    messages = [message for message in call.input if message.role == "user" and message.text] or call.input[-1:]
+    line = " ".join(messages[-1].text[: 4 * PREVIEW_CHARACTERS_MAX].split()) if messages else ""
+    return line if len(line) <= PREVIEW_CHARACTERS_MAX else line[: PREVIEW_CHARACTERS_MAX - 1] + "…"
