@@ -5,6 +5,8 @@ Called by the dialects, so that a body that is not what its API says costs a fie
 
 from typing import Any
 
+import msgspec
+
 
 def mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
@@ -23,7 +25,17 @@ def text_or_none(value: Any) -> str | None:
 
 
 def count(value: Any) -> int | None:
-    """A number of tokens; JSON's `3.0` counts, a bool and a negative number do not."""
+    """A number of tokens; JSON's `3.0` counts, a bool, a negative number and one beyond 2**53 do not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if value >= 0 and value == int(value) else None
+    return int(value) if 0 <= value <= 2**53 and value == int(value) else None
+
+
+def json_text(value: Any) -> str:
+    """What was JSON, as JSON again; text stays as it is, as models write arguments as JSON within JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def base64_bytes(data: str) -> int:
+    """How many bytes the base64 text stands for."""
+    return len(data) * 3 // 4 - data.endswith("=") - data.endswith("==")
