@@ -36,6 +36,7 @@ def describe(configuration: Configuration) -> Iterator[str]:
     yield f"recordings  go to {capture.server_url}, which stores them in {ingest.log_dir} ({ingest.layout})"
     yield f"journal     {capture.journal_dir}, at most {_size(capture.journal_bytes_max)}, then {capture.when_full}"
     yield f"secrets     {'are redacted' if capture.redact else 'are recorded as they are'}"
+    yield from _derived(ingest)
     for name, keys in (("recorder", recorder.keys), ("ingest", ingest.keys), ("link", ingest.link_keys)):
         if keys:
             yield f"keys        {name}: {', '.join(key.name for key in keys)}"
@@ -43,6 +44,24 @@ def describe(configuration: Configuration) -> Iterator[str]:
         yield f"proxies     {_proxies(recorder.proxy)}"
     yield "routes"
     yield from _routes(recorder)
+
+
+def _derived(ingest: IngestSettings) -> Iterator[str]:
+    """What is made of recordings; headers of spans may hold keys, and are not shown."""
+    index = ingest.index
+    if not index.enabled:
+        yield "index       none: recordings are not decoded"
+        return
+    yield f"index       {ingest.log_dir / '.ingest' / 'index.sqlite'}"
+    if index.prices:
+        yield f"prices      of {', '.join(index.prices)}; the built-in ones of all other models"
+    if index.observers:
+        yield f"observers   {', '.join(index.observers)}"
+    if index.print_calls:
+        yield "calls       are told on stdout, a line of JSON each"
+    if index.otlp is not None:
+        extent = "with" if index.otlp.content else "without"
+        yield f"spans       go to {index.otlp.endpoint}, {extent} prompts and answers"
 
 
 def _routes(recorder: RecorderSettings) -> Iterator[str]:

@@ -22,7 +22,7 @@ from commands.config_yaml import Document, Finding, Location, YamlError, read_do
 from commands.outbound_proxy import read_outbound_proxy
 from commands.own_ports import OwnPort, find_loops, own_ports
 from commands.tls_files import TlsFindings
-from ingest_server.settings import IngestLimits, IngestSettings, Retention
+from ingest_server.settings import IndexSettings, IngestLimits, IngestSettings, Otlp, Retention
 from ingest_server.settings import TlsFiles as IngestTls
 from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
@@ -242,6 +242,17 @@ class _Settings:
                 max_bytes=ingest.retention.max_bytes,
                 keep_errors="errors" in ingest.retention.keep,
             ),
+            index=self.index(),
+        )
+
+    def index(self) -> IndexSettings:
+        config, otlp = self.config, self.config.export.otlp
+        return IndexSettings(
+            enabled=config.ingest.index,
+            prices={model: price.model_dump(exclude_none=True) for model, price in config.prices.items()},
+            observers=config.observers,
+            print_calls=config.logging.metrics,
+            otlp=None if otlp is None else Otlp(otlp.endpoint, otlp.headers, otlp.content),
         )
 
     def own_link_key(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from commands.config_values import (
     check_key_value,
     check_link_key,
     check_name,
+    check_observer,
     check_own_path,
     check_pattern,
     check_proxy_url,
@@ -33,11 +34,13 @@ UpstreamUrl = Annotated[str, AfterValidator(check_upstream_url)]
 PortRange = Annotated[range, PlainValidator(parse_port_range)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+UsdPerMillion = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Observer = Annotated[str, AfterValidator(check_observer)]
 RouteName = Annotated[str, AfterValidator(check_name("a route's name"))]
 Keys = dict[Annotated[str, AfterValidator(check_name("a key's name"))], Annotated[str, AfterValidator(check_key_value)]]
 
 
-SECRET_KEYS = frozenset({"keys", "link_keys", "link_key"})  # what they hold is never shown
+SECRET_KEYS = frozenset({"keys", "link_keys", "link_key", "headers"})  # what they hold is never shown
 
 
 class Section(BaseModel):
@@ -73,6 +76,7 @@ class LoggingSection(Section):
     format: Literal["text", "json"] = "text"
     server_url: UpstreamUrl = "http://localhost:8080"
     default: bool = True
+    metrics: bool = False
 
 
 class IngestLimitsSection(Section):
@@ -95,6 +99,7 @@ class IngestSection(Section):
     tls: TlsSection | None = None
     log_dir: Text = "logs"
     layout: Literal["flat", "daily"] = "flat"
+    index: bool = True
     keys: Keys = {}
     link_keys: Keys = {}
     allowed_hosts: tuple[Host, ...] = ()
@@ -152,6 +157,23 @@ class HttpClientSection(Section):
     proxy_from_environment: bool = False
 
 
+class PriceSection(Section):
+    input: UsdPerMillion
+    output: UsdPerMillion | None = None  # None: nothing is known of what such tokens cost
+    cached_input: UsdPerMillion | None = None
+    cache_write: UsdPerMillion | None = None
+
+
+class OtlpSection(Section):
+    endpoint: UpstreamUrl
+    headers: dict[Text, Text] = {}
+    content: bool = False
+
+
+class ExportSection(Section):
+    otlp: OtlpSection | None = None
+
+
 class RouteTimeoutsSection(Section):
     connect_s: Seconds | None = None  # None: what the top level says
     idle_s: Seconds | None = None
@@ -176,4 +198,7 @@ class Config(Section):
     timeouts: TimeoutsSection = TimeoutsSection()
     http_client: HttpClientSection = HttpClientSection()
     limits: LimitsSection = LimitsSection()
+    prices: dict[Text, PriceSection] = {}
+    observers: tuple[Observer, ...] = ()
+    export: ExportSection = ExportSection()
     routes: dict[RouteName, RouteSection] = {}

@@ -6,12 +6,13 @@ pydantic's own messages speak of inputs and types; these speak of keys and value
 import copy
 import difflib
 import itertools
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from commands.config_schema import SECRET_KEYS, Config, RouteSection, RouteTimeoutsSection, Section, TlsSection
+from commands.config_schema import SECRET_KEYS, Config, Section
 from commands.config_values import got
 from commands.config_yaml import Finding, Location, Value
 
@@ -43,9 +44,14 @@ def _without(value: Value, locations: list[Location]) -> Value:
 
 
 def _smallest_removable(location: Location) -> tuple[str, ...]:
-    """A list goes as a whole, TLS files as well, and a route without its pattern or destination."""
+    """A list goes as a whole, TLS files, a model's prices and the place of spans as well, and a route without its
+    pattern or destination.
+    """
     keys = tuple(str(part) for part in itertools.takewhile(lambda part: isinstance(part, str), location))
-    is_needed = keys[1:2] == ("tls",) if keys[0] != "routes" else keys[-1] in ("pattern", "destination")
+    if keys[0] == "routes":
+        is_needed = keys[-1] in ("pattern", "destination")
+    else:
+        is_needed = keys[0] == "prices" or keys[1:2] in (("tls",), ("otlp",))
     return keys[:2] if is_needed else keys
 
 
@@ -96,11 +102,18 @@ def _known_keys(location: Location) -> str:
 
 
 def _model_at(location: Location) -> type[Section]:
-    if location[:1] == ("routes",):
-        return RouteTimeoutsSection if len(location) == 3 else RouteSection
-    if location[1:2] == ("tls",):
-        return TlsSection
-    section: Section = Config()
-    for part in location:
-        section = getattr(section, str(part))
-    return type(section)
+    section: type[Section] = Config
+    parts = iter(location)
+    for part in parts:
+        annotation = section.model_fields[str(part)].annotation
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a name
+        section = next(_sections_in(annotation))
+    return section
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)

@@ -70,6 +70,13 @@ def check_name(whose: str) -> Callable[[str], str]:
     return check
 
 
+def check_observer(text: str) -> str:
+    module, _, name = text.partition(":")
+    if not (name.isidentifier() and all(part.isidentifier() for part in module.split("."))):
+        raise ValueError(f"expected a class such as package.module:Class{got(text)}")
+    return text
+
+
 def check_key_value(value: str) -> str:
     """A key, or the hash of one."""
     Key.parse("", value)

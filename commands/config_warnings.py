@@ -47,9 +47,28 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
     retention = config.ingest.retention
     if retention.keep and retention.max_age is None and retention.max_bytes is None:
         yield ("ingest", "retention", "keep"), "nothing is deleted by itself: there is neither max_age nor max_bytes"
+    yield from _index_mistakes(config)
     for name, route in config.routes.items():
         for key, text in _route_mistakes(route):
             yield ("routes", name, key), text
+
+
+def _index_mistakes(config: Config) -> Iterator[Finding]:
+    otlp = config.export.otlp
+    if not config.ingest.index:
+        derived: list[tuple[tuple[str, ...], object]] = [
+            (("logging", "metrics"), config.logging.metrics),
+            (("prices",), config.prices),
+            (("observers",), config.observers),
+            (("export", "otlp"), otlp),
+        ]
+        for location, value in derived:
+            if value:
+                yield location, "it has no effect: ingest.index is false, so that no recording is decoded"
+    if otlp is None or not otlp.headers or otlp.endpoint.startswith("https://"):
+        return
+    if not is_local(host_and_port(otlp.endpoint)[0]):
+        yield ("export", "otlp", "headers"), "they travel unencrypted; let export.otlp.endpoint begin with https://"
 
 
 def _lacks_link_key(config: Config, host: str, port: int) -> bool:

@@ -1,6 +1,6 @@
 """The ingest server's settings. Built by the config loader or by a program that embeds it; frozen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,26 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Otlp:
+    """Where the spans of calls go: OTLP over HTTP."""
+
+    endpoint: str  # "http://localhost:4318"; "/v1/traces" is added
+    headers: dict[str, str] = field(default_factory=dict, repr=False)  # sent with each request; they may hold keys
+    content: bool = False  # prompts and answers, too
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """What is derived from recordings."""
+
+    enabled: bool = True
+    prices: dict[str, dict[str, float]] = field(default_factory=dict)  # by model; USD per million tokens, by their kind
+    observers: tuple[str, ...] = ()  # "module:Class", told of each call
+    print_calls: bool = False  # a line of JSON on stdout per call that has ended
+    otlp: Otlp | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IngestSettings:
     host: str = "localhost"
     port: int = 8080  # 0: a free one
@@ -50,3 +70,4 @@ class IngestSettings:
     limits: IngestLimits = IngestLimits()
     tls: TlsFiles | None = None  # None: plain HTTP
     retention: Retention = Retention()
+    index: IndexSettings = IndexSettings()

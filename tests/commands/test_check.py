@@ -16,6 +16,7 @@ ingest      listens on http://localhost:8080
 recordings  go to http://localhost:8080, which stores them in logs (flat)
 journal     .journal, at most 2GiB, then drop
 secrets     are redacted
+index       logs/.ingest/index.sqlite
 routes
   /openrouter/  -> https://openrouter.ai/api/v1/ [log]
   /openai/      -> https://api.openai.com/v1/ [log]
@@ -29,9 +30,12 @@ routes
 
 EVERYTHING = """\
 server: {host: "::1", port: 0, dynamic_ports: [11434, "9000-9010"]}
-logging: {default: false, server_url: "http://store:8080"}
+logging: {default: false, metrics: true, server_url: "http://store:8080"}
 capture: {redact: [], journal_bytes_max: 500MB, when_full: block}
 http_client: {proxy_url: "http://user:secret@proxy:3128"}
+prices: {m: {input: 1}, n: {input: 2}}
+observers: ["a.b:C"]
+export: {otlp: {endpoint: "https://spans.example", headers: {authorization: "secret"}}}
 routes: {a: {pattern: /a, destination: "http://127.0.0.1:1234/"}}
 """
 
@@ -42,6 +46,11 @@ ingest      listens on http://localhost:8080
 recordings  go to http://store:8080, which stores them in logs (flat)
 journal     .journal, at most 500000000 bytes, then block
 secrets     are recorded as they are
+index       logs/.ingest/index.sqlite
+prices      of m, n; the built-in ones of all other models
+observers   a.b:C
+calls       are told on stdout, a line of JSON each
+spans       go to https://spans.example, without prompts and answers
 proxies     http:// through http://proxy:3128, https:// through http://proxy:3128, except .lan
 routes
   /a             -> http://127.0.0.1:1234/ [no-log]
@@ -87,7 +96,7 @@ def test_check_shows_everything_but_passwords_and_warns_on_stderr() -> None:
     result = check()
     assert (result.exit_code, result.stdout) == (0, EVERYTHING_DONE)
     assert result.stderr == (
-        "warning: config.yaml:5: routes.a.pattern: without a trailing slash it matches no path below it; /a/ would\n"
+        "warning: config.yaml:8: routes.a.pattern: without a trailing slash it matches no path below it; /a/ would\n"
     )
 
 

@@ -82,7 +82,7 @@ WRONG = {
         [
             (
                 "1: keys: unknown key; known here: server, logging, ingest, capture, verify_ssl, timeouts, "
-                "http_client, limits, routes"
+                "http_client, limits, prices, observers, export, routes"
             ),
             "3: ingest.retention.days: unknown key; known here: max_age, max_bytes, keep",
         ],
@@ -124,6 +124,21 @@ WRONG = {
             "4: ingest.retention.max_bytes: must be more than 0, got '0'",
             "5: ingest.retention.keep[0]: expected 'errors', got 'everything'",
             "6: ingest.retention.max_ag: unknown key; the nearest known one is 'max_age'",
+        ],
+    ),
+    "prices, observers and spans": (
+        (
+            "prices:\n  a: {output: 1}\n  b: {input: -1}\n  c: {input: 1, outputs: 2}\nobservers: ['x.y']\n"
+            "export:\n  otlp:\n    headers: {authorization: [not-shown]}\n    contents: true"
+        ),
+        [
+            "2: prices.a.input: is missing",
+            "3: prices.b.input: must be at least 0, got '-1'",
+            "4: prices.c.outputs: unknown key; the nearest known one is 'output'",
+            "5: observers[0]: expected a class such as package.module:Class, got 'x.y'",
+            "7: export.otlp.endpoint: is missing",
+            "8: export.otlp.headers.authorization: expected text",
+            "9: export.otlp.contents: unknown key; the nearest known one is 'content'",
         ],
     ),
     "limits": (

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
 from commands.config_schema import Config, RouteSection
-from ingest_server.settings import Retention
+from ingest_server.settings import IndexSettings, Otlp, Retention
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, hash_key
@@ -233,6 +233,28 @@ def test_retention_reaches_the_settings() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_what_is_made_of_recordings_reaches_the_settings() -> None:
+    found = load("""\
+logging: {metrics: true}
+ingest: {index: false}
+prices:
+  a: {input: 0.5}
+  org/b:1: {input: 1, output: 2.5, cached_input: 0, cache_write: 3}
+observers: ["a.b:C"]
+export: {otlp: {endpoint: "https://spans.example/in", headers: {authorization: "Bearer ${K}"}, content: true}}
+""", {"K": "secret-of-the-spans"})  # fmt: skip
+    assert found.ingest.index == IndexSettings(
+        enabled=False,
+        prices={"a": {"input": 0.5}, "org/b:1": {"input": 1, "output": 2.5, "cached_input": 0, "cache_write": 3}},
+        observers=("a.b:C",),
+        print_calls=True,
+        otlp=Otlp("https://spans.example/in", {"authorization": "Bearer secret-of-the-spans"}, content=True),
+    )
+    assert "secret-of-the-spans" not in repr(found)
+    assert load("").ingest.index == IndexSettings()
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(("text", "count_s"), [("90s", 90), ("45 m", 2700), ("12h", 43_200), ("30d", 2_592_000)])
 def test_durations(text: str, count_s: float) -> None:
     assert load(f"ingest: {{retention: {{max_age: {text}}}}}").ingest.retention.max_age_s == count_s
@@ -417,6 +439,22 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
             ["1: ingest.retention.keep: nothing is deleted by itself: there is neither max_age nor max_bytes"],
         ),
         (f"ingest: {{retention: {{keep: [errors], max_age: 1d}}}}\n{ROUTE}", []),
+        (
+            (
+                "logging: {metrics: true}\ningest: {index: false}\nprices: {a: {input: 1}}\nobservers: ['a:B']\n"
+                f"export:\n  otlp: {{endpoint: 'http://h'}}\n{ROUTE}"
+            ),
+            [
+                f"{place}: it has no effect: ingest.index is false, so that no recording is decoded"
+                for place in ("1: logging.metrics", "3: prices", "4: observers", "6: export.otlp")
+            ],
+        ),
+        (
+            f"export: {{otlp: {{endpoint: 'http://h', headers: {{a: b}}}}}}\n{ROUTE}",
+            ["1: export.otlp.headers: they travel unencrypted; let export.otlp.endpoint begin with https://"],
+        ),
+        (f"export: {{otlp: {{endpoint: 'https://h', headers: {{a: b}}}}}}\n{ROUTE}", []),
+        (f"export: {{otlp: {{endpoint: 'http://localhost:1', headers: {{a: b}}}}}}\n{ROUTE}", []),
         ("server: {dynamic_ports: [8000]}", []),
         ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
     ],
