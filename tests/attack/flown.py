@@ -16,8 +16,9 @@ from tests.attack.origin import Answer, Origin
 from tests.attack.rows import RequestRow, ResponseRow
 from tests.attack.strict import AmbiguousError, Message, read_response
 from tests.e2e.conftest import Flight, to
+from tests.e2e.listening import READ_BYTES
 from tests.e2e.recorded import Recorded
-from tests.e2e.scripted import READ_BYTES, Peer
+from tests.e2e.scripted import Peer
 
 
 @dataclass(frozen=True, slots=True)

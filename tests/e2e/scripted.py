@@ -9,12 +9,10 @@ import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from types import TracebackType
-from typing import Self
 
+from tests.e2e.listening import READ_BYTES, Listening
 from tests.e2e.wire import reset
 
-READ_BYTES = 256 * 1024
 PATIENCE_S = 10.0  # for what must happen, on a busy machine
 
 
@@ -94,60 +92,27 @@ class Peer:
 Script = Callable[[Peer], Awaitable[None]]
 
 
-class ScriptedUpstream:
+class ScriptedUpstream(Listening):
     def __init__(
         self, script: Script | None = None, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
     ) -> None:
+        super().__init__(host, tls)
         self.peers: list[Peer] = []  # in the order of their connections
-        self.port = 0
         self._script = script
-        self._host = host
-        self._tls = tls
         self._accepted: asyncio.Queue[Peer] = asyncio.Queue()
-        self._tasks: set[asyncio.Task[object]] = set()
-        self._errors: list[Exception] = []
-        self._server: asyncio.Server | None = None
 
     async def accept(self) -> Peer:
         async with asyncio.timeout(PATIENCE_S):
             return await self._accepted.get()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self._host, 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for peer in self.peers:
-            await peer.leave()
-        if self._errors and kind is None:
-            raise ExceptionGroup("the upstream's script failed", self._errors)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
         self.peers.append(peer)
         self._accepted.put_nowait(peer)
-        if self._script is None:
-            return
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
+        if self._script is not None:
             await self._script(peer)
-        except asyncio.CancelledError:
-            pass  # the test is over; raised on, it would be logged as an error of the server
-        except Exception as problem:  # noqa: BLE001 raised again when the test ends
-            self._errors.append(problem)
-        finally:
-            self._tasks.discard(task)
-            peer.close()
+        else:
+            await asyncio.Event().wait()  # the test has the connection until it is over
 
 
 async def connect(port: int, host: str = "127.0.0.1") -> Peer:

@@ -11,7 +11,8 @@ import pytest
 from recorder.settings import Capture
 from tests.e2e.certificates import Certificates, certify
 from tests.e2e.conftest import Flight, to
-from tests.e2e.scripted import PATIENCE_S, READ_BYTES, Peer, ScriptedUpstream, answers, ok, until
+from tests.e2e.listening import READ_BYTES
+from tests.e2e.scripted import PATIENCE_S, Peer, ScriptedUpstream, answers, ok, until
 
 GET = b"GET /lm/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
 

@@ -8,10 +8,8 @@ import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
-READ_BYTES = 256 * 1024
+from tests.e2e.listening import READ_BYTES, Listening
 
 
 @dataclass(slots=True)
@@ -22,33 +20,13 @@ class Passage:
     to_client: bytearray = field(default_factory=bytearray)
 
 
-class Observer:
+class Observer(Listening):
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+        super().__init__(host)
         self.passages: list[Passage] = []  # in the order of their connections
-        self.port = 0
         self._target = (host, port)
-        self._running: set[asyncio.Task[object]] = set()
-        self._server: asyncio.Server | None = None
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._relay, self._target[0], 0, limit=READ_BYTES)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._running.add(task)
+    async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         passage = Passage()
         self.passages.append(passage)
         writers = [writer]
@@ -66,7 +44,6 @@ class Observer:
                 each.close()
                 with contextlib.suppress(OSError):
                     await each.wait_closed()
-            self._running.discard(task)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray) -> None:
