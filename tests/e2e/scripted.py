@@ -105,6 +105,13 @@ class ScriptedUpstream(Listening):
         async with asyncio.timeout(PATIENCE_S):
             return await self._accepted.get()
 
+    async def accept_request(self, client: Peer, request: bytes) -> Peer:
+        """Have `client` send a request that opens a connection here, and read it whole."""
+        await client.send(request)
+        behind = await self.accept()
+        await behind.read_message()
+        return behind
+
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(reader, writer)
         self.peers.append(peer)

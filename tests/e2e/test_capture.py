@@ -106,9 +106,7 @@ async def test_a_killed_ingest_server_loses_and_doubles_nothing(flight: Flight) 
 async def stream(flight: Flight, port: int, upstream: ScriptedUpstream, path: str) -> tuple[Peer, Peer]:
     """A client and its upstream, in the midst of a response."""
     client = await flight.connect(port)
-    await client.send(get(path))
-    far = await upstream.accept()
-    await far.read_message()
+    far = await upstream.accept_request(client, get(path))
     await far.send(CHUNKED)
     await client.read_exactly(len(CHUNKED))
     return client, far

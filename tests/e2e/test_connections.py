@@ -113,9 +113,7 @@ async def test_a_client_that_leaves_mid_stream_ends_the_upstream_too(flight: Fli
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(get(b"stream"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"stream"))
         await far.send(CHUNKED + b"5\r\nhello\r\n")
         await client.read_until(b"hello\r\n")
         if how == "reset":
@@ -142,9 +140,7 @@ async def test_the_response_is_read_to_its_end_where_a_route_says_drain(flight: 
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port, on_client_disconnect="drain"))
         client = await flight.connect()
-        await client.send(get(b"stream"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"stream"))
         await far.send(CHUNKED + b"5\r\nhello\r\n")
         await client.read_until(b"hello\r\n")
         client.reset()
@@ -161,9 +157,7 @@ async def test_draining_is_bounded(flight: Flight) -> None:
         limits = flight.limits(abandoned_bytes=1_000_000)
         await flight.start(to(upstream.port, on_client_disconnect="drain"), limits=limits)
         client = await flight.connect()
-        await client.send(get(b"stream"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"stream"))
         await far.send(CHUNKED)
         await client.read_exactly(len(CHUNKED))
         client.reset()
@@ -219,18 +213,14 @@ async def test_an_idle_connection_that_the_upstream_closed_is_not_used(flight: F
         stale = await warm(client, upstream)
         stale.close()
         await until(lambda: flight.upstream_connections == 0, "the recorder sees the upstream's end")
-        await client.send(post(b"second", b"question"))
-        fresh = await upstream.accept()
-        await fresh.read_message()
+        fresh = await upstream.accept_request(client, post(b"second", b"question"))
         await fresh.send(ok(b"second"))
         assert await client.read_message() == ok(b"second")
 
 
 async def warm(client: Peer, upstream: ScriptedUpstream) -> Peer:
     """One exchange, so that a connection stands in the pool; the upstream's end of it."""
-    await client.send(get(b"first"))
-    peer = await upstream.accept()
-    await peer.read_message()
+    peer = await upstream.accept_request(client, get(b"first"))
     await peer.send(ok(b"first"))
     assert await client.read_message() == ok(b"first")
     return peer
@@ -242,9 +232,7 @@ async def test_a_slow_reader_holds_up_the_upstream_and_nothing_grows(flight: Fli
         await flight.start(to(upstream.port))
         client = await flight.connect()
         client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        await client.send(get(b"large"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"large"))
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
         sending = asyncio.gather(send_blocks(far, head, size))
         await until(lambda: flight.is_held_by_its_client, "the upstream is held up")
@@ -288,9 +276,7 @@ async def test_running_streams_end_within_the_grace_period_of_a_stop(flight: Fli
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port, timeouts=TIMEOUTS))
         client, idle = await flight.connect(), await flight.connect()
-        await client.send(get(b"stream"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"stream"))
         await far.send(CHUNKED)
         await client.read_exactly(len(CHUNKED))
         stopping = asyncio.gather(flight.land())
@@ -305,9 +291,7 @@ async def test_a_stream_that_outlives_the_grace_period_is_cut_and_says_so(flight
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(get(b"stream"))
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, get(b"stream"))
         await far.send(CHUNKED)
         await client.read_exactly(len(CHUNKED))
         (record,) = await flight.land(grace_s=0)

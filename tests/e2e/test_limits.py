@@ -63,9 +63,7 @@ async def test_interim_responses_without_end_are_a_502(flight: Flight, at_once: 
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port), limits=flight.limits(interim_responses=3))
         client = await flight.connect()
-        await client.send(GET)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, GET)
         if not at_once:
             for _ in range(3):
                 await far.send(INTERIM)
@@ -94,9 +92,7 @@ async def test_an_exchange_that_trickles_for_ever_is_ended(flight: Flight, begun
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port), limits=flight.limits(exchange_s=0.7))
         client = await flight.connect()
-        await client.send(GET)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, GET)
         if begun:
             await far.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
         answer = await (client.read_to_end() if begun else client.read_message())
@@ -114,9 +110,7 @@ async def test_a_tunnel_ends_at_the_longest_time_too(flight: Flight) -> None:
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port), limits=flight.limits(exchange_s=0.7))
         client = await flight.connect()
-        await client.send(HANDSHAKE)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, HANDSHAKE)
         await far.send(SWITCHED)
         assert await client.read_to_end() == SWITCHED
         await far.wait_closed()
@@ -138,9 +132,7 @@ async def test_the_last_bytes_of_a_tunnel_reach_an_upstream_that_reads_late(flig
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(HANDSHAKE)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, HANDSHAKE)
         await far.send(SWITCHED)
         far.end()
         assert await client.read_to_end() == SWITCHED
@@ -159,9 +151,7 @@ async def test_an_upstream_that_never_takes_a_tunnel_s_last_bytes_is_let_go(flig
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port), limits=flight.limits(linger_s=0.2))
         client = await flight.connect()
-        await client.send(HANDSHAKE)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, HANDSHAKE)
         await far.send(SWITCHED)
         await client.read_message()
         far.writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -204,9 +194,7 @@ async def test_a_client_that_closed_is_found_by_the_first_byte_that_finds_nobody
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(GET)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, GET)
         await client.leave()
         await far.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
         async with asyncio.timeout(5):

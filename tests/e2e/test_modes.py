@@ -48,9 +48,7 @@ async def test_files_are_0600_and_folders_0700_while_both_services_run(tmp_path:
         try:
             await until(lambda: b"OPENAI_BASE_URL" in (tmp_path / "output").read_bytes(), "both listen")
             client = await connect(port)
-            await client.send(b"GET /lm/ HTTP/1.1\r\nHost: x\r\n\r\n")
-            far = await upstream.accept()
-            await far.read_message()
+            far = await upstream.accept_request(client, b"GET /lm/ HTTP/1.1\r\nHost: x\r\n\r\n")
             await far.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
             await client.read_until(b"hello\r\n")
             put(ingest_port, f"/{ID}/request", b"GET / HTTP/1.1\r\n\r\n")

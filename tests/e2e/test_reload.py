@@ -89,9 +89,7 @@ async def test_redaction_changes_between_exchanges_never_within_one(flight: Flig
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(secret)
-        behind = await upstream.accept()
-        await behind.read_message()
+        behind = await upstream.accept_request(client, secret)
         await reload(flight, capture=Capture(redact=False))
         await behind.send(ok(b"one", b"Set-Cookie: a=secret-cookie"))
         await client.read_message()

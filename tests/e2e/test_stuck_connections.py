@@ -73,9 +73,7 @@ async def test_a_client_that_never_takes_its_last_bytes_does_not_stay_for_ever(f
         await flight.start(route, limits=flight.limits(client_idle_s=0.5))
         client = await flight.connect()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        await client.send(GET)
-        peer = await upstream.accept()
-        await peer.read_message()
+        peer = await upstream.accept_request(client, GET)
         peer.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n" + bytes(67108864))
         await until(lambda: flight.client_connections == 0, "the client's connection is gone")
         (record,) = await flight.land()
@@ -143,9 +141,7 @@ async def test_a_client_that_leaves_a_tunnel_ends_a_tls_upstream_too(flight: Fli
     async with ScriptedUpstream(tls=Certified("localhost").tls) as upstream:
         await flight.start(to(0, destination=f"https://localhost:{upstream.port}/", verify_ssl=False))
         client = await flight.connect()
-        await client.send(HANDSHAKE)
-        peer = await upstream.accept()
-        await peer.read_message()
+        peer = await upstream.accept_request(client, HANDSHAKE)
         await peer.send(SWITCHED + b"hello")
         await client.read_until(b"hello")
         client.close()
@@ -158,9 +154,7 @@ async def test_a_client_that_ended_before_the_tunnel_began_has_ended_it(flight: 
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(HANDSHAKE)
-        peer = await upstream.accept()
-        await peer.read_message()
+        peer = await upstream.accept_request(client, HANDSHAKE)
         client.end()
         await asyncio.sleep(0.1)  # the recorder has no way to tell that it saw the end
         await peer.send(SWITCHED + b"hello")
@@ -222,9 +216,7 @@ async def test_a_secret_in_a_trailer_section_that_breaks_is_not_recorded(flight:
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(GET)
-        peer = await upstream.accept()
-        await peer.read_message()
+        peer = await upstream.accept_request(client, GET)
         await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nSet-Co")
         await client.read_until(b"Set-Co")
         await peer.send(b"okie: sid=hunter2\r\nno trailer\r\n\r\n")

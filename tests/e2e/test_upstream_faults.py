@@ -137,9 +137,7 @@ async def broken_off(flight: Flight, sent: bytes, *, how: str) -> tuple[Recorded
         idle_s = 0.2 if how == "silence" else 60
         await flight.start(to(upstream.port, timeouts=Timeouts(connect_s=10, idle_s=idle_s)))
         client = await flight.connect()
-        await client.send(REQUEST)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, REQUEST)
         await far.send(sent)
         got = await client.read_exactly(len(sent))
         if how == "reset":
@@ -202,9 +200,7 @@ async def test_a_malformed_chunk_ends_the_response_before_it_passes(flight: Flig
     async with ScriptedUpstream() as upstream:
         await flight.start(to(upstream.port))
         client = await flight.connect()
-        await client.send(REQUEST)
-        far = await upstream.accept()
-        await far.read_message()
+        far = await upstream.accept_request(client, REQUEST)
         await far.send(good)
         await client.read_exactly(len(good))
         await far.send(bad + b"0\r\n\r\n")
