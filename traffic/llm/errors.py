@@ -25,7 +25,7 @@ def provider_error(document: Any) -> ProviderError | None:
     if error:
         return _named(error)
     if document.get("type") == "error" or not document.keys() - {"detail", "message", "status", "code", "request_id"}:
-        words = document.get("detail") or document.get("message")
+        words = document.get("detail") or text(document.get("message"))
         return ProviderError(None, _code(document.get("code")), json_text(words)) if words else None
     return None
 

@@ -42,6 +42,7 @@ from traffic.llm.errors import provider_error
         ({"error": {"message": {"not": "text"}}}, ProviderError(None, None, "")),
         ({"error": None, "choices": []}, None),
         ({"message": {"role": "assistant"}, "done": True}, None),
+        ({"message": {"role": "assistant"}}, None),
         ({}, None),
         ([], None),
         ("error", None),

@@ -1,0 +1,293 @@
+"""Anthropic's Messages API, also as llama.cpp, LM Studio, Ollama and gateways speak it: `.../v1/messages`.
+
+    request     system, messages[].content: text or blocks; tools; metadata.user_id names the session
+    answer      {"type": "message", "content": [block, ...], "stop_reason", "usage"}
+    stream      message_start, then for each block content_block_start, _delta ..., _stop; message_delta; message_stop;
+                pings between them; an error ends it
+
+The counts of a stream are cumulative: those of message_delta replace those of message_start, and a count that a later
+event leaves out stays. `input_tokens` is without what was read from a cache or written into one.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Final, Literal
+
+from traffic.llm.call import (
+    Chunk,
+    Media,
+    Message,
+    Part,
+    ProviderError,
+    Reasoning,
+    Role,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
+from traffic.llm.dialect import Answered, Asked, RequestView, StreamReader
+from traffic.llm.errors import provider_error
+from traffic.llm.events import Event
+from traffic.llm.shapes import base64_bytes, count, json_text, mapping, sequence, text, text_or_none
+
+_SAID_ELSEWHERE: Final = frozenset({"model", "messages", "system", "tools", "stream"})
+_ROLES: Final[dict[str, Role]] = {"user": "user", "assistant": "assistant", "system": "system"}
+_MEDIA: Final[dict[str, Literal["image", "file"]]] = {"image": "image", "document": "file", "container_upload": "file"}
+# What a delta adds: the field of the delta that holds it, the field of the block that it continues, its kind.
+_DELTAS: Final[dict[str, tuple[str, str, Literal["text", "reasoning", "tool_call"]]]] = {
+    "text_delta": ("text", "text", "text"),
+    "thinking_delta": ("thinking", "thinking", "reasoning"),
+    "input_json_delta": ("partial_json", "input", "tool_call"),
+    "compaction_delta": ("content", "content", "text"),
+}
+_INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+Figures = dict[str, tuple[int, str]]  # by field of `usage`: the count, and its JSON path
+
+
+class AnthropicMessages:
+    name = "anthropic.messages"
+    operation = "chat"
+    framing = "sse"
+
+    def matches(self, request: RequestView) -> bool:
+        if request.method != "POST" or not request.path.endswith("/v1/messages"):
+            return False
+        return request.document is None or "messages" in mapping(request.document)
+
+    def asked(self, request: RequestView) -> Asked:
+        document = mapping(request.document)
+        user = text_or_none(mapping(document.get("metadata")).get("user_id"))
+        return Asked(
+            model=text_or_none(document.get("model")),
+            stream=document.get("stream") is True,
+            parameters={name: value for name, value in document.items() if name not in _SAID_ELSEWHERE},
+            tools=tuple(_tools(document)),
+            input=tuple(_input(document)),
+            session=user,
+            session_source="metadata.user_id" if user else None,
+        )
+
+    def answered(self, document: Any) -> Answered:
+        document = mapping(document)
+        figures: Figures = {}
+        _count(document.get("usage"), "usage", figures)
+        return Answered(
+            **_facts(document, tuple(_parts(document.get("content")))),
+            usage=_usage(figures),
+            error=provider_error(document),
+        )
+
+    def stream(self) -> StreamReader:
+        return _Reader()
+
+
+class _Block:
+    """One that is being streamed: how it started, and what was added."""
+
+    __slots__ = ("added", "field", "is_whole", "start")
+
+    def __init__(self, start: dict[str, Any]) -> None:
+        self.start = start
+        self.added: list[str] = []
+        self.field = ""
+        self.is_whole = False
+
+    def part(self) -> Part | None:
+        if self.added:
+            return _part({**self.start, self.field: text(self.start.get(self.field)) + "".join(self.added)})
+        if "input" in self.start and not self.is_whole:  # `{}` so far; what it will be comes next
+            return _part({**self.start, "input": ""})
+        return _part(self.start)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self._message: dict[str, Any] = {}
+        self._blocks: dict[int, _Block] = {}
+        self._figures: Figures = {}
+        self._error: ProviderError | None = None
+        self._has_ended = False
+
+    def feed(self, event: Event) -> list[Chunk]:
+        document = mapping(event.document())
+        match document.get("type"):
+            case "content_block_delta":
+                return self._add(document, event.at_ms)
+            case "content_block_start":
+                return self._start(document, event.at_ms)
+            case "content_block_stop":
+                self._blocks[document["index"]].is_whole = True
+            case "message_start":
+                self._message = mapping(document.get("message"))
+                _count(self._message.get("usage"), "message.usage", self._figures)
+            case "message_delta":
+                self._message = {**self._message, **mapping(document.get("delta"))}
+                _count(document.get("usage"), "usage", self._figures)
+            case "message_stop":
+                self._has_ended = True
+            case _:
+                self._error = provider_error(document) or self._error
+        return []
+
+    def answered(self) -> Answered:
+        parts = (block.part() for _, block in sorted(self._blocks.items()))
+        return Answered(
+            **_facts(self._message, tuple(part for part in parts if part)),
+            usage=_usage(self._figures),
+            error=self._error,
+            ended=self._has_ended or self._error is not None,
+        )
+
+    def _start(self, document: dict[str, Any], at_ms: float | None) -> list[Chunk]:
+        block = _Block(mapping(document.get("content_block")))
+        self._blocks[int(document["index"])] = block
+        match _part(block.start):
+            case Text(said):
+                return [Chunk(at_ms, "text", said)]
+            case Reasoning(thought) if thought:
+                return [Chunk(at_ms, "reasoning", thought)]
+            case ToolCall(name=name):
+                return [Chunk(at_ms, "tool_call", name)]
+        return []
+
+    def _add(self, document: dict[str, Any], at_ms: float | None) -> list[Chunk]:
+        delta = document["delta"]
+        known = _DELTAS.get(delta["type"])
+        if known is None:  # a signature, a citation
+            return []
+        source, field, kind = known
+        added = delta[source]
+        if not added:
+            return []
+        block = self._blocks[document["index"]]
+        block.added.append(text(added))
+        block.field = field
+        return [Chunk(at_ms, kind, text(added))]
+
+
+def _facts(message: dict[str, Any], parts: tuple[Part, ...]) -> dict[str, Any]:
+    return {
+        "response_model": text_or_none(message.get("model")),
+        "response_id": text_or_none(message.get("id")),
+        "output": (Message("assistant", parts),) if parts else (),
+        "finish_reason": text_or_none(message.get("stop_reason")),
+    }
+
+
+def _count(usage: Any, path: str, figures: Figures) -> None:
+    """Add the counts of one `usage`; they replace earlier ones."""
+    usage = mapping(usage)
+    for name in (*_INPUT, "output_tokens"):
+        tokens = count(usage.get(name))
+        if tokens is not None:
+            figures[name] = tokens, f"{path}.{name}"
+    details = mapping(usage.get("output_tokens_details"))
+    thinking = count(details.get("thinking_tokens")) if details else None
+    if thinking is not None:
+        figures["thinking_tokens"] = thinking, f"{path}.output_tokens_details.thinking_tokens"
+
+
+def _usage(figures: Figures) -> Usage:
+    found: dict[str, Any] = {}
+    sources = {}
+    for name, ours in (
+        ("output_tokens", "output_tokens"),
+        ("cache_read_input_tokens", "cached_input_tokens"),
+        ("cache_creation_input_tokens", "cache_write_tokens"),
+        ("thinking_tokens", "reasoning_tokens"),
+    ):
+        if name in figures:
+            found[ours], path = figures[name]
+            sources[ours] = f"reported: {path}"
+    if "input_tokens" in figures:
+        summands = [figures[name] for name in _INPUT if name in figures]
+        found["input_tokens"] = sum(tokens for tokens, _ in summands)
+        kind = "derived" if len(summands) > 1 else "reported"
+        sources["input_tokens"] = f"{kind}: {' + '.join(path for _, path in summands)}"
+    return Usage(**found, sources=sources)
+
+
+def _tools(document: dict[str, Any]) -> Iterator[Tool]:
+    for tool in map(mapping, sequence(document.get("tools"))):
+        name = text(tool.get("name")) or text(tool.get("type"))
+        if name:
+            yield Tool(name, text_or_none(tool.get("description")))
+
+
+def _input(document: dict[str, Any]) -> Iterator[Message]:
+    """Results of tools, which are said in the user's name, become messages of their own."""
+    system = tuple(_parts(document.get("system")))
+    if system:
+        yield Message("system", system)
+    for message in map(mapping, sequence(document.get("messages"))):
+        role = _ROLES.get(text(message.get("role")), "user")
+        content = message.get("content")
+        if role != "user" or not isinstance(content, list):
+            yield Message(role, tuple(_parts(content)))
+            continue
+        for is_result, blocks in groupby(map(mapping, content), lambda block: block.get("type") == "tool_result"):
+            if is_result:
+                yield from (Message("tool", tuple(_result(block))) for block in blocks)
+            else:
+                yield Message("user", tuple(_parts(list(blocks))))
+
+
+def _result(block: dict[str, Any]) -> Iterator[Part]:
+    """The result, and the images and documents in it."""
+    parts = tuple(_parts(block.get("content")))
+    yield ToolResult(text_or_none(block.get("tool_use_id")), None, _texts(parts), block.get("is_error") is True)
+    yield from (part for part in parts if isinstance(part, Media))
+
+
+def _parts(content: Any) -> Iterator[Part]:
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}]
+    for block in sequence(content):
+        part = _part(mapping(block))
+        if part is not None:
+            yield part
+
+
+def _part(block: dict[str, Any]) -> Part | None:
+    """None: of no kind that is known."""
+    kind = text(block.get("type"))
+    match kind:
+        case "text":
+            return _said(block.get("text"))
+        case "thinking" | "redacted_thinking":
+            return Reasoning(text(block.get("thinking")))
+        case "compaction":
+            return _said(block.get("content"))
+        case "search_result":
+            return _said(_texts(_parts(block.get("content"))))
+        case "image" | "document" | "container_upload":
+            return _media(block, _MEDIA[kind])
+    if kind.endswith("tool_use"):  # server_tool_use, mcp_tool_use
+        return ToolCall(text_or_none(block.get("id")), text(block.get("name")), json_text(block.get("input", {})))
+    if kind.endswith("tool_result"):  # of a tool that the provider called: its content is of many shapes
+        content = block.get("content")
+        is_error = block.get("is_error") is True or text(mapping(content).get("type")).endswith("_error")
+        return ToolResult(text_or_none(block.get("tool_use_id")), None, json_text(content), is_error)
+    return None
+
+
+def _said(words: Any) -> Text | None:
+    return Text(words) if isinstance(words, str) and words else None
+
+
+def _texts(parts: Iterable[Part]) -> str:
+    return "\n".join(part.text for part in parts if isinstance(part, Text))
+
+
+def _media(block: dict[str, Any], kind: Literal["image", "file"]) -> Media:
+    source = mapping(block.get("source"))
+    mime_type = text_or_none(source.get("media_type"))
+    reference = text(source.get("url")) or text(source.get("file_id")) or text(block.get("file_id"))
+    if reference:
+        return Media(kind, mime_type, reference)
+    data = text(source.get("data"))
+    size = base64_bytes(data) if source.get("type") == "base64" else len(data.encode("utf-8", "replace"))
+    return Media(kind, mime_type, "inline", size if data else None)
