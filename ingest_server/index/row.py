@@ -1,0 +1,118 @@
+"""One exchange as the index keeps it: the columns of the table `exchanges`, in their order.
+
+`at` is the key: the start in microseconds since the epoch, times 1024, plus a number that makes it unique. So the order
+of keys is the order of time, a range of time is a range of keys, and a cursor is a key. Made by entry.py, written by
+writer.py, read by the queries.
+"""
+
+from typing import NamedTuple
+
+from ingest_server.index.summary import CallSummary, ExchangeSummary, UsageSummary
+from traffic.capture import names
+
+KEYS_PER_US = 1024
+
+
+class Row(NamedTuple):
+    at: int
+    id: str
+    stem: str  # of its files, relative to log_dir
+    is_open: bool  # it had no end yet when it was indexed
+    failed: bool  # not complete, a status of 400 or more, or an error of the provider
+    completed: bool
+    route: str | None
+    key: str | None
+    method: str
+    url: str
+    path: str  # of `url`: without the authority and the query
+    client: str
+    status: int | None
+    error: str | None
+    duration_ms: float | None
+    session: str | None
+    parent: str | None  # the id of the exchange that it continues
+    dialect: str | None  # None: plain HTTP, and all below is empty
+    operation: str | None
+    provider: str | None
+    model: str | None
+    response_model: str | None
+    stream: bool
+    finish_reason: str | None
+    truncated: bool
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_input_tokens: int | None
+    cache_write_tokens: int | None
+    reasoning_tokens: int | None
+    usage_source: str | None
+    cost_usd: float | None
+    cost_source: str | None
+    ttft_ms: float | None
+    tokens_per_s: float | None
+    preview: str
+    tools: str | None  # names of the tools that the answer calls, each once, one a line
+    provider_error: str | None  # call.ProviderError as JSON
+    problems: str | None  # what could not be decoded, a line each
+    response_id: str | None
+    request_hash: int | None  # of the whole list of messages
+    answer_hash: int | None  # of that list and the answer
+    base_hash: int | None  # of the list that its direct parent would have; None: there is no history in it
+    decoder: str  # the fingerprint of what decoded it
+
+
+COLUMNS = ", ".join(Row._fields)
+
+
+def key_range(since_us: int, until_us: int) -> tuple[int, int]:
+    """The keys of what began at `since_us` or later, and before `until_us`: from the first to below the second."""
+    return since_us * KEYS_PER_US, until_us * KEYS_PER_US
+
+
+def started_at(at: int) -> str:
+    return names.iso(at // KEYS_PER_US * 1000)
+
+
+def summary_of(row: Row) -> ExchangeSummary:
+    return ExchangeSummary(
+        id=row.id,
+        started_at=started_at(row.at),
+        route=row.route,
+        key=row.key,
+        method=row.method,
+        url=row.url,
+        status=row.status,
+        completed=bool(row.completed),
+        error=row.error,
+        duration_ms=row.duration_ms,
+        session=row.session,
+        parent=row.parent,
+        call=_call(row),
+    )
+
+
+def _call(row: Row) -> CallSummary | None:
+    if row.dialect is None:
+        return None
+    return CallSummary(
+        provider=row.provider,
+        dialect=row.dialect,
+        operation=row.operation or "",
+        model=row.model,
+        response_model=row.response_model,
+        stream=bool(row.stream),
+        finish_reason=row.finish_reason,
+        truncated=bool(row.truncated),
+        usage=UsageSummary(
+            row.input_tokens,
+            row.output_tokens,
+            row.cached_input_tokens,
+            row.cache_write_tokens,
+            row.reasoning_tokens,
+            row.usage_source or "missing",
+        ),
+        cost_usd=row.cost_usd,
+        cost_source=row.cost_source,
+        ttft_ms=row.ttft_ms,
+        tokens_per_s=row.tokens_per_s,
+        preview=row.preview,
+    )
