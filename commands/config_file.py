@@ -220,6 +220,7 @@ class _Settings:
             ),
             preserve_host=route.preserve_host,
             on_client_disconnect=route.on_client_disconnect,
+            provider=route.provider,
             where=f"{self.source.name}:{self.document.line(('routes', name, 'pattern'))}",
         )
 

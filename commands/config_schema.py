@@ -187,6 +187,7 @@ class RouteSection(Section):
     timeouts: RouteTimeoutsSection = RouteTimeoutsSection()
     preserve_host: bool = False
     on_client_disconnect: Literal["abort", "drain"] = "abort"
+    provider: Annotated[str, AfterValidator(check_name("a provider's name"))] | None = None
 
 
 class Config(Section):

@@ -24,6 +24,7 @@ class Route:
     timeouts: Timeouts = Timeouts()
     preserve_host: bool = False  # send the client's Host instead of the destination's
     on_client_disconnect: Literal["abort", "drain"] = "abort"
+    provider: str | None = None  # who serves it: "openrouter", "openai", ...; None: the destination or the model tells
     where: str = ""  # "config.yaml:12", for messages about conflicts
 
 

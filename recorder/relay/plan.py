@@ -50,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     upstream_url: str | None = None
     recorded_target: bytes = b""
     redactions: tuple[Redaction, ...] = ()
+    provider: str | None = None  # the route's
     key: str | None = None  # the name of the recorder's key that the request brought
     key_places: frozenset[int] = frozenset()  # of the fields that hold one
 
@@ -142,4 +143,5 @@ def _forward(target: RouteTarget, pattern: str, parts: TargetParts, rest: bytes,
     sent_host: bytes | None = target.destination.authority
     if route.preserve_host and (parts.authority or host):
         sent_host = parts.authority  # RFC 9112 §3.2.2: it replaces the client's Host
-    return Plan(Forward(target.destination, upstream, sent_host, route), route.name, pattern, route.log)
+    forward = Forward(target.destination, upstream, sent_host, route)
+    return Plan(forward, route.name, pattern, route.log, provider=route.provider)

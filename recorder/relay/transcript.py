@@ -187,6 +187,7 @@ class Transcript:
             self._client,
             received,
             plan.key,
+            plan.provider,
         )
 
     def _open(self, started: Started, redactions: list[Redaction]) -> None:

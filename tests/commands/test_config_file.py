@@ -145,7 +145,7 @@ routes:
     destination: http://127.0.0.1:1234
     pattern: GET example.com/a/
   b: {pattern: /b/, destination: "https://b.example/v1", logging: true, verify_ssl: true, timeouts: {idle_s: 5},
-    preserve_host: true, on_client_disconnect: drain}
+    preserve_host: true, on_client_disconnect: drain, provider: openrouter}
 """)
     proxy = "socks5h://user:pw@proxy:1080"
     assert found.recorder == RecorderSettings(
@@ -174,6 +174,7 @@ routes:
                 timeouts=Timeouts(3, 5),
                 preserve_host=True,
                 on_client_disconnect="drain",
+                provider="openrouter",
                 where="config.yaml:18",
             ),
         ),
@@ -481,7 +482,7 @@ def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tu
 
 
 def _written(key: str, default: object) -> str:
-    inherited = key.removeprefix("routes.NAME.")
+    inherited = key if key == "routes.NAME.provider" else key.removeprefix("routes.NAME.")
     names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
     names |= {count * 1024: f"{count}KiB" for count in (4, 16, 64)}
     names |= {count * 1024**2: f"{count}MiB" for count in (1, 32, 64)}

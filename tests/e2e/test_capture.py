@@ -46,6 +46,15 @@ async def health(port: int) -> dict[str, Any]:
     return dict(json.loads(answer.partition(b"\r\n\r\n")[2]))
 
 
+@pytest.mark.parametrize("provider", ["openrouter", None])
+async def test_the_metadata_tell_the_provider_that_the_route_names(flight: Flight, provider: str | None) -> None:
+    async with ScriptedUpstream(answers(ok())) as upstream:
+        await flight.start(to(upstream.port, provider=provider))
+        await flight.send(get("x"))
+        (record,) = await flight.land()
+    assert record.metadata["provider"] == provider
+
+
 async def test_what_passes_while_the_ingest_server_is_away_arrives_once_it_is_back(flight: Flight) -> None:
     flight.ingest_port = free_port()
     async with ScriptedUpstream(answers(ok(BODY))) as upstream:

@@ -32,6 +32,7 @@ class Started(msgspec.Struct, frozen=True, array_like=True):
     client: str  # "127.0.0.1:50123"
     received: Received
     key: str | None = None  # the name of the recorder's key that the client brought
+    provider: str | None = None  # as the route names it
 
 
 class ExchangeError(msgspec.Struct, frozen=True, array_like=True):

@@ -93,6 +93,7 @@ class Metadata(msgspec.Struct, frozen=True):
     response: ResponseFields
     redactions: list[RedactionFields]
     key: str | None = None  # absent in files of earlier versions
+    provider: str | None = None  # absent in files of earlier versions
 
 
 class Stored(msgspec.Struct, array_like=True):
@@ -134,6 +135,7 @@ def build(
         ),
         redactions=[RedactionFields(each.where, each.placeholder) for each in finished.redactions] if finished else [],
         key=started.key,
+        provider=started.provider,
     )
 
 

@@ -22,6 +22,7 @@ STARTED = Started(
     "127.0.0.1:50123",
     Received("POST /lmstudio/v1/models HTTP/1.1", "localhost:5601", [("Connection", "close")]),
     "laptop",
+    "lmstudio",
 )
 FINISHED = Finished(True, None, "upstream", None, 310_001, 1_240_500, 3, 4, 0, [Redaction("request.query.key", "[x]")])
 REQUEST = Stored([("Host", "x")], None, 3, "0" * 64, [(0, 15)])
@@ -66,6 +67,7 @@ def test_a_complete_exchange_is_described_field_by_field() -> None:
         },
         "redactions": [{"where": "request.query.key", "placeholder": "[x]"}],
         "key": "laptop",
+        "provider": "lmstudio",
     }
 
 
@@ -89,6 +91,13 @@ def test_a_running_exchange_has_neither_error_nor_durations() -> None:
 def test_it_reads_back_what_it_wrote() -> None:
     facts = metadata.build(STARTED, FINISHED, ERROR, REQUEST, RESPONSE)
     assert metadata.decode(metadata.encode(facts)) == facts
+
+
+def test_what_an_earlier_version_wrote_is_read_without_key_and_provider() -> None:
+    value = as_json(metadata.build(STARTED, FINISHED, None, REQUEST, RESPONSE))
+    del value["key"], value["provider"]
+    facts = metadata.decode(json.dumps(value))
+    assert (facts.id, facts.key, facts.provider) == (STARTED.id, None, None)
 
 
 REQUEST_HEADS = [
