@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from ingest_server.answers import plain_text
 from ingest_server.settings import IngestSettings
 from traffic.hosts import OwnNames
 from traffic.keys import KeyRing
@@ -75,10 +76,6 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
     """HEADERS on an answer that does not say otherwise."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-
-
-def plain_text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)
 
 
 def _is_of_own_page(origin: str, scheme: str, host: str) -> bool:

@@ -127,7 +127,7 @@ class IngestServer:
         self._settings = settings
         self._crowd.limits = store.limits = settings.limits
         self._feed.listeners_max = settings.limits.listeners
-        app.idle_s = settings.limits.idle_s
+        app.wait_at_most(settings.limits.idle_s)
         self._sweeper.policy = settings.retention
         door.redactor = secrets.redactor
         self._guard.configure(settings)

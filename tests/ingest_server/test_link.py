@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from ingest_server import app
+from ingest_server import uploads
 from ingest_server.settings import IngestSettings
 from tests.ingest_server.recorder_side import (
     JOURNAL,
@@ -99,7 +99,7 @@ async def test_an_invalid_frame_is_named(client: aiohttp.ClientSession) -> None:
 
 
 async def test_a_body_is_bounded(client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "BODY_BYTES_MAX", 1000)
+    monkeypatch.setattr(uploads, "BODY_BYTES_MAX", 1000)
     assert await put(client, 0, bytes(1001)) == (413, "a body has at most 1000 bytes\n")
 
 
