@@ -5,14 +5,16 @@ from typing import Any
 
 from tests.traffic.llm.example import Example, sse
 
-MODEL = "claude-sonnet-4-5-20250929"
+Blocks = list[dict[str, Any]]
+
+MODEL = "claude-test-1"  # the SDK warns of real ones that are old
 ASKED: dict[str, Any] = {
-    "model": "claude-sonnet-4-5",
+    "model": "claude-test",
     "max_tokens": 1024,
     "messages": [{"role": "user", "content": "Weather in Zürich?"}],
 }
-PLAIN = [{"type": "text", "text": "Grüezi! 21 °C, "}, {"type": "text", "text": "sonnig ☀️."}]
-CITED = [
+PLAIN: Blocks = [{"type": "text", "text": "Grüezi! 21 °C, "}, {"type": "text", "text": "sonnig ☀️."}]
+CITED: Blocks = [
     {
         "type": "text",
         "text": "Gras ist grün.",
@@ -29,17 +31,17 @@ CITED = [
         ],
     }
 ]
-PARALLEL_TOOLS = [
+PARALLEL_TOOLS: Blocks = [
     {"type": "text", "text": "I'll look."},
     {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Zürich", "days": [1, 2]}},
     {"type": "tool_use", "id": "toolu_2", "name": "now", "input": {}},
 ]
-THINKING = [
+THINKING: Blocks = [
     {"type": "thinking", "thinking": "The user wants…", "signature": "EqQBCgIYAhIM"},
     {"type": "redacted_thinking", "data": "EmwKAhgB"},
     {"type": "text", "text": "Sunny."},
 ]
-SERVER_TOOLS = [
+SERVER_TOOLS: Blocks = [
     {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "weather"}},
     {
         "type": "web_search_tool_result",
@@ -61,29 +63,29 @@ SERVER_TOOLS = [
     },
     {"type": "text", "text": "Found."},
 ]
-CONTENTS = {
+CONTENTS: dict[str, Blocks] = {
     "plain": PLAIN,
     "citations": CITED,
     "parallel tools": PARALLEL_TOOLS,
     "thinking": THINKING,
     "server tools": SERVER_TOOLS,
 }
-CACHED = {
+CACHED: dict[str, Any] = {
     "input_tokens": 12,
     "cache_creation_input_tokens": 100,
     "cache_read_input_tokens": 2000,
     "output_tokens": 57,
     "output_tokens_details": {"thinking_tokens": 20},
 }
-OVERLOADED = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+OVERLOADED: dict[str, Any] = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
 
-def whole(content: list[dict[str, Any]], usage: dict[str, Any], stop_reason: str = "end_turn") -> Example:
+def whole(content: Blocks, usage: dict[str, Any], stop_reason: str = "end_turn") -> Example:
     message = {**_message(usage), "content": content, "stop_reason": stop_reason}
     return Example("/v1/messages", ASKED, _json(message))
 
 
-def streamed(content: list[dict[str, Any]], usage: dict[str, Any], stop_reason: str = "end_turn") -> Example:
+def streamed(content: Blocks, usage: dict[str, Any], stop_reason: str = "end_turn") -> Example:
     """At first one output token is counted, in the end all."""
     return events(*start(usage), *blocks(content), *end(usage, stop_reason))
 
@@ -98,7 +100,7 @@ def start(usage: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"type": "message_start", "message": _message({**first, "output_tokens": 1})}, {"type": "ping"}]
 
 
-def blocks(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def blocks(content: Blocks) -> list[dict[str, Any]]:
     return [event for index, block in enumerate(content) for event in _block(index, block)]
 
 

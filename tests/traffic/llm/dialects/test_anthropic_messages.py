@@ -231,7 +231,7 @@ def test_the_rest_of_a_request_is_tools_parameters_and_the_session() -> None:
     assert call.parameters == {"max_tokens": 1024, "temperature": 0.5, "metadata": {"user_id": "user_1_session_2"}}
     assert (call.session, call.session_source) == ("user_1_session_2", "metadata.user_id")
     assert (asked().session, asked().session_source) == (None, None)
-    assert (call.model, call.response_model, call.response_id) == ("claude-sonnet-4-5", MODEL, "msg_01")
+    assert (call.model, call.response_model, call.response_id) == ("claude-test", MODEL, "msg_01")
 
 
 @pytest.mark.parametrize(
