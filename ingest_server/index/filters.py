@@ -169,23 +169,30 @@ PARAMETERS: Final = (
     Parameter("q", _TEXT, 'Words that were said: all of them; "in a row"; begin* of a word.', '"dark mode" tailwind*'),
     Parameter("tool", _TEXT, "The name of a tool that was called.", "read_file"),
 )
-_BY_NAME: Final = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 def read_filters(values: Iterable[tuple[str, str]], now_us: int, besides: Iterable[str] = ()) -> Filters:
     """Filters from names and texts; `besides`: names of parameters that the caller reads itself. Raises FilterError."""
+    others = tuple(besides)
+    own = [(name, text) for name, text in values if name not in others]
+    return Filters(**read_parameters(PARAMETERS, own, now_us, besides=others))
+
+
+def read_parameters(
+    parameters: Iterable[Parameter], values: Iterable[tuple[str, str]], now_us: int, besides: Iterable[str] = ()
+) -> dict[str, Any]:
+    """By field; `besides`: names to suggest as well in place of an unknown one. Raises FilterError."""
+    by_name = {parameter.name: parameter for parameter in parameters}
     found: dict[str, Any] = {}
-    known = [*_BY_NAME, *besides]
     for name, text in values:
-        parameter = _BY_NAME.get(name)
-        if parameter is not None:
-            field = parameter.field or name
-            if field in found:
-                raise FilterError(f"{name}: given twice; expected once")
-            found[field] = _read(parameter, text, now_us)
-        elif name not in known:
-            raise FilterError(_unknown(name, known))
-    return Filters(**found)
+        parameter = by_name.get(name)
+        if parameter is None:
+            raise FilterError(_unknown(name, [*by_name, *besides]))
+        field = parameter.field or name
+        if field in found:
+            raise FilterError(f"{name}: given twice; expected once")
+        found[field] = _read(parameter, text, now_us)
+    return found
 
 
 def _read(parameter: Parameter, text: str, now_us: int) -> Any:
@@ -199,5 +206,5 @@ def _read(parameter: Parameter, text: str, now_us: int) -> Any:
 def _unknown(name: str, known: list[str]) -> str:
     shown = name[:100].encode("utf-8", "replace").decode()
     nearest = get_close_matches(name[:100].lower().replace("-", "_"), known, n=1)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
-    return f"{shown}: no such filter; {hint}"
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known) or 'none'}"
+    return f"{shown}: no such parameter; {hint}"

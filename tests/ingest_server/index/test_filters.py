@@ -63,9 +63,9 @@ def test_a_text_becomes_a_filter(name: str, text: str, expected: Filters) -> Non
 @pytest.mark.parametrize(
     ("name", "text", "problem"),
     [
-        ("modle", "x", "modle: no such filter; did you mean model?"),
-        ("min-tokens", "1", "min-tokens: no such filter; did you mean min_tokens?"),
-        ("limt", "1", "limt: no such filter; did you mean limit?"),
+        ("modle", "x", "modle: no such parameter; did you mean model?"),
+        ("min-tokens", "1", "min-tokens: no such parameter; did you mean min_tokens?"),
+        ("limt", "1", "limt: no such parameter; did you mean limit?"),
         ("status", "600", "status=600: expected a status, as 404, or a class of them, as 4xx"),
         ("status", ">=400", "status=>=400: expected a status, as 404, or a class of them, as 4xx"),
         ("status", "404\n", "status=404\n: expected a status, as 404, or a class of them, as 4xx"),
@@ -94,7 +94,7 @@ def test_an_unknown_name_that_resembles_none_is_told_all() -> None:
     names = ", ".join(parameter.name for parameter in PARAMETERS)
     with pytest.raises(FilterError) as raised:
         read_filters([("zzz", "x")], NOW_US)
-    assert str(raised.value) == f"zzz: no such filter; there are {names}"
+    assert str(raised.value) == f"zzz: no such parameter; there are {names}"
 
 
 def test_a_filter_that_is_given_twice_is_refused() -> None:
