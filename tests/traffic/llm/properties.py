@@ -1,7 +1,7 @@
 """What must hold of every exchange with an LLM, whatever its dialect; called by the tests of each with its examples."""
 
 from tests.traffic.llm.example import CODINGS, Example, decode, raw
-from traffic.llm.call import LlmCall, Message, Part, Reasoning, Refusal, Text, ToolCall, Usage
+from traffic.llm.call import LlmCall, Media, Message, Part, Reasoning, Refusal, Text, ToolCall, Usage
 from traffic.llm.decode import Decoded
 
 
@@ -74,4 +74,6 @@ def _begins_part(part: Part, whole: Part) -> bool:
             return theirs.startswith(mine)
         case ToolCall(), ToolCall():
             return whole.name.startswith(part.name) and whole.arguments.startswith(part.arguments)
+        case Media(), Media():
+            return part.kind == whole.kind
     return part == whole
