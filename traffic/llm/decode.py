@@ -15,13 +15,17 @@ from traffic.capture.recording import Recording, read_recording
 from traffic.http1.head import RequestHead
 from traffic.llm.call import Chunk, LlmCall
 from traffic.llm.dialect import Answered, Asked, Dialect, RequestView
-from traffic.llm.events import Event, Marks, ndjson_events, sse_events
+from traffic.llm.events import Event, Marks, list_events, ndjson_events, sse_events
 from traffic.llm.timeline import content_marks
 
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024
 
 _MALFORMED: Final = (ValueError, TypeError, KeyError, LookupError, AttributeError, RecursionError)
-_EVENTS: Final[dict[str, Callable[[bytes, Marks], Iterator[Event]]]] = {"sse": sse_events, "ndjson": ndjson_events}
+_EVENTS: Final[dict[str, Callable[[bytes, Marks], Iterator[Event]]]] = {
+    "sse": sse_events,
+    "ndjson": ndjson_events,
+    "list": list_events,
+}
 
 
 class Raw(NamedTuple):
@@ -67,8 +71,8 @@ class _Answer:
         if facts.answered_by == "recorder" or not raw.response:
             return
         recording = read_recording(raw.response, facts.method)
-        framing = dialect.framing
-        if _is_stream(recording, framing):
+        framing = _framing(recording, dialect, asked)
+        if framing is not None:
             self.is_stream = True
             marks = content_marks(recording, facts.response.arrivals)
             self._read_stream(dialect, _EVENTS[framing](recording.content, marks))
@@ -119,11 +123,15 @@ def _asked(dialect: Dialect, view: RequestView, problems: list[str]) -> Asked:
         return Asked()
 
 
-def _is_stream(recording: Recording, framing: str) -> bool:
+def _framing(recording: Recording, dialect: Dialect, asked: Asked) -> str | None:
+    """How the answer is streamed; None: it is one document."""
     kind = recording.content_type.partition(";")[0].strip()
-    if framing == "sse":
-        return kind == "text/event-stream"
-    return kind in ("application/x-ndjson", "application/ndjson", "application/jsonl")
+    if dialect.framing == "sse":
+        if kind == "text/event-stream":
+            return "sse"
+        is_list = asked.stream and kind == "application/json" and recording.content.startswith(b"[")
+        return "list" if is_list else None
+    return "ndjson" if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl") else None
 
 
 def _call(dialect: Dialect, asked: Asked, answer: _Answer, problems: list[str]) -> LlmCall:

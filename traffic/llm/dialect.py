@@ -68,7 +68,7 @@ class StreamReader(Protocol):
 class Dialect(Protocol):
     name: str  # "openai.chat"
     operation: str
-    framing: str  # of a streamed answer: "sse", "ndjson"
+    framing: str  # of a streamed answer: "sse" (also of one that comes as the elements of one list), "ndjson"
 
     def matches(self, request: RequestView) -> bool: ...
 

@@ -1,9 +1,11 @@
-"""Cuts a streamed answer into its events: server-sent events (WHATWG HTML §9.2.6) or lines of JSON.
+"""Cuts a streamed answer into its events: server-sent events (WHATWG HTML §9.2.6), lines of JSON, or the elements of
+one JSON list.
 
 The content may be cut anywhere: an event without its end is given all the same, marked `is_whole=False`. Called by
 decode.py and by what shows a stream's events.
 """
 
+import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ import msgspec
 
 EVENTS_MAX: Final = 1_000_000
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_ELEMENT_START: Final = re.compile(r"[^ \t\r\n,]")
+_SCANNER: Final = json.JSONDecoder()  # of the standard library: it says where a value ends
 
 Marks = list[tuple[int, float]]  # (offset in the content from which on bytes came at that time, ms): rising
 
@@ -68,6 +72,22 @@ def ndjson_events(content: bytes, marks: Marks) -> Iterator[Event]:
     rest = content[start:].strip()
     if rest:
         yield Event(rest, at_ms=clock(len(content) - 1), is_whole=_is_json(rest))
+
+
+def list_events(content: bytes, marks: Marks) -> Iterator[Event]:
+    clock = _clock(marks)
+    characters = content.decode("latin-1")  # a character a byte; of JSON's structure all are ASCII
+    place = content.find(b"[") + 1
+    while match := _ELEMENT_START.search(characters, place):
+        start = match.start()
+        if characters[start] == "]":
+            return
+        try:
+            _, place = _SCANNER.raw_decode(characters, start)
+        except (ValueError, RecursionError):
+            yield Event(content[start:], at_ms=clock(len(content) - 1), is_whole=False)
+            return
+        yield Event(content[start:place], at_ms=clock(place - 1))
 
 
 def _is_json(data: bytes) -> bool:
