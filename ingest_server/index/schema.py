@@ -39,6 +39,8 @@ CREATE INDEX by_error ON exchanges (error) WHERE error IS NOT NULL;
 CREATE INDEX by_session ON exchanges (session) WHERE session IS NOT NULL;
 CREATE INDEX by_provider ON exchanges (provider) WHERE provider IS NOT NULL;
 CREATE INDEX by_model ON exchanges (model) WHERE model IS NOT NULL;
+CREATE INDEX by_served ON exchanges (response_model) WHERE response_model IS NOT model;
+CREATE INDEX by_time ON exchanges (at, status, error, duration_ms, input_tokens, output_tokens, cost_usd);
 CREATE INDEX by_response_id ON exchanges (response_id) WHERE response_id IS NOT NULL;
 CREATE INDEX by_request_hash ON exchanges (request_hash) WHERE request_hash IS NOT NULL;
 CREATE INDEX by_base_hash ON exchanges (base_hash) WHERE base_hash IS NOT NULL;

@@ -52,6 +52,7 @@ class ExchangeSummary(msgspec.Struct, frozen=True):
     session: str | None
     parent: str | None  # the id of the exchange that this one continues
     call: CallSummary | None  # None: plain HTTP
+    snippet: str | None = None  # of what was said, around «words» that were looked for
 
 
 def summary_of(call: LlmCall) -> CallSummary:

@@ -1,0 +1,61 @@
+"""Pages of exchanges, newest first. The cursor is the key of the last row: rows that come or go meanwhile neither
+shift what follows nor show anything twice. Called by queries.py.
+"""
+
+import re
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from ingest_server.index.filters import FilterError, Filters
+from ingest_server.index.plan import KEY_MAX, Plan, keys_of
+from ingest_server.index.row import COLUMNS, Row, summary_of
+from ingest_server.index.summary import ExchangeSummary
+from ingest_server.index.words import match_expression
+
+SNIPPET_WORDS: Final = 24
+_is_cursor = re.compile(r"[0-9a-f]{1,16}").fullmatch
+
+
+class ExchangePage(msgspec.Struct, frozen=True):
+    exchanges: list[ExchangeSummary]
+    next: str | None  # the cursor of the next page; None: this is the last
+
+
+def page(database: sqlite3.Connection, filters: Filters, limit: int, cursor: str | None) -> ExchangePage:
+    plan = Plan(database, filters, keys_of(filters, read_cursor(cursor)))
+    keys = plan.newest(limit + 1)
+    sql = f"SELECT {COLUMNS} FROM exchanges WHERE at IN ({keys.sql}) ORDER BY at DESC"
+    rows = [Row(*row) for row in database.execute(sql, keys.values)]
+    shown = rows[:limit]
+    exchanges = [summary_of(row) for row in shown]
+    if filters.q is not None:
+        exchanges = [
+            _with_snippet(database, filters.q, row.at, each) for row, each in zip(shown, exchanges, strict=True)
+        ]
+    return ExchangePage(exchanges, write_cursor(shown[-1].at) if len(rows) > limit and shown else None)
+
+
+def one(database: sqlite3.Connection, at: int) -> ExchangeSummary:
+    row = database.execute(f"SELECT {COLUMNS} FROM exchanges WHERE at = ?", (at,)).fetchone()
+    return summary_of(Row(*row))
+
+
+def read_cursor(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not _is_cursor(text):
+        shown = text[:100].encode("utf-8", "replace").decode()
+        raise FilterError(f"cursor={shown}: expected the `next` of an earlier page")
+    return min(int(text, 16), KEY_MAX)
+
+
+def write_cursor(at: int) -> str:
+    return f"{at:x}"
+
+
+def _with_snippet(database: sqlite3.Connection, text: str, at: int, exchange: ExchangeSummary) -> ExchangeSummary:
+    sql = f"SELECT snippet(words, -1, '«', '»', '…', {SNIPPET_WORDS}) FROM words WHERE words MATCH ? AND rowid = ?"
+    row = database.execute(sql, (match_expression(text), at)).fetchone()
+    return msgspec.structs.replace(exchange, snippet=row[0] if row is not None else None)
