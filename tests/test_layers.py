@@ -31,6 +31,7 @@ _ROOMS: Final = {
     "traffic.http1": Room(frozenset(), _SHARED),
     "traffic.capture": Room(frozenset({"traffic.http1"}), _SHARED),
     "traffic.llm": Room(frozenset({"traffic.http1", "traffic.capture"}), _SHARED | {"genai_prices"}),
+    "traffic.export": Room(frozenset({"traffic.http1", "traffic.capture", "traffic.llm"}), _SHARED),
     "recorder": Room(frozenset({"traffic"})),
     "ingest_server": Room(frozenset({"traffic"})),
     "replay": Room(frozenset({"traffic"})),
