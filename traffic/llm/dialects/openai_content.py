@@ -1,7 +1,7 @@
 """Messages and tools as OpenAI's APIs write them, in the normal form. Called by the dialects openai_*.py.
 
 content     text, or a list of parts: text, input_text, output_text, refusal, image_url, input_image, input_audio, file,
-            input_file; others of reasoning (Mistral's `thinking`)
+            input_file, thinking (Mistral's), logs (of a tool)
 tools       {"type": "function", "function": {...}}, {"type": "function", "name": ...}, {"type": "web_search"}, ...
 """
 
@@ -22,6 +22,7 @@ MediaKind = Literal["image", "audio", "video", "file"]
 _MEDIA: Final[dict[str, MediaKind]] = {
     "image_url": "image",
     "input_image": "image",
+    "image": "image",
     "computer_screenshot": "image",
     "video_url": "video",
     "input_audio": "audio",
@@ -61,7 +62,7 @@ def _part(part: Any) -> Part | None:
         return Refusal(text(part.get("refusal")))
     if kind == "thinking":
         return Reasoning(content_text(part.get("thinking")))
-    said = text_or_none(part.get("text"))
+    said = text_or_none(part.get("logs" if kind == "logs" else "text"))
     return Text(said) if said is not None else None
 
 
