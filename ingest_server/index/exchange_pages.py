@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 
 from ingest_server.index.filters import FilterError, Filters
+from ingest_server.index.match import match_expression
 from ingest_server.index.plan import KEY_MAX, Plan, keys_of
 from ingest_server.index.row import COLUMNS, Row, summary_of
 from ingest_server.index.summary import ExchangeSummary
-from ingest_server.index.words import match_expression
 
 SNIPPET_WORDS: Final = 24
 _is_cursor = re.compile(r"[0-9a-f]{1,16}").fullmatch

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from ingest_server.index.filters import Filters
+from ingest_server.index.match import match_expression
 from ingest_server.index.row import key_range
-from ingest_server.index.words import match_expression
 
 COUNT_MAX: Final = 5_000
 KEY_MAX: Final = 2**63 - 1
