@@ -72,12 +72,15 @@ class _Answer:
             return
         recording = read_recording(raw.response, facts.method)
         framing = _framing(recording, dialect, asked)
-        if framing is not None:
-            self.is_stream = True
-            marks = content_marks(recording, facts.response.arrivals)
-            self._read_stream(dialect, _EVENTS[framing](recording.content, marks))
-        else:
-            self._read_document(dialect, recording)
+        try:
+            if framing is not None:
+                self.is_stream = True
+                marks = content_marks(recording, facts.response.arrivals)
+                self._read_stream(dialect, _EVENTS[framing](recording.content, marks))
+            else:
+                self.answered = dialect.answered(msgspec.json.decode(recording.content))
+        except _MALFORMED as error:
+            self._problems.append(f"the response cannot be decoded: {_short(error)}")
 
     def _read_stream(self, dialect: Dialect, events: Iterator[Event]) -> None:
         reader = dialect.stream()
@@ -90,12 +93,6 @@ class _Answer:
                 if wrong == 1 and event.is_whole:
                     self._problems.append(f"an event cannot be decoded: {_short(error)}")
         self.answered = reader.answered()
-
-    def _read_document(self, dialect: Dialect, recording: Recording) -> None:
-        try:
-            self.answered = dialect.answered(msgspec.json.decode(recording.content))
-        except _MALFORMED as error:
-            self._problems.append(f"the response cannot be decoded: {_short(error)}")
 
 
 def _view(facts: Metadata, request: Recording, problems: list[str]) -> RequestView:

@@ -27,6 +27,15 @@ class RequestView(NamedTuple):
     headers: dict[str, str]  # by name in lower case; the first of several
     document: Any  # the JSON body; None: it has none
 
+    def posts_to(self, end: str | tuple[str, ...], *fields: str) -> bool:
+        """Whether it is a POST to a path with this end, behind any prefix, whose document has one of these fields. A
+        body that is no JSON, or was cut, tells nothing about its fields.
+        """
+        if self.method != "POST" or not self.path.rstrip("/").endswith(end):
+            return False
+        document = self.document
+        return document is None or (isinstance(document, dict) and any(field in document for field in fields))
+
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Fields as in LlmCall."""

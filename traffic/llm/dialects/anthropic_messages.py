@@ -53,9 +53,7 @@ class AnthropicMessages:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        if request.method != "POST" or not request.path.endswith("/v1/messages"):
-            return False
-        return request.document is None or "messages" in mapping(request.document)
+        return request.posts_to("/v1/messages", "messages")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

@@ -47,9 +47,7 @@ class Gemini:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        if request.method != "POST" or not request.path.endswith(_METHODS):
-            return False
-        return request.document is None or "contents" in mapping(request.document)
+        return request.posts_to(_METHODS, "contents")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

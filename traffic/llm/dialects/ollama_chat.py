@@ -19,9 +19,7 @@ class OllamaChat:
 
     def matches(self, request: RequestView) -> bool:
         """Chat applications have an `/api/chat` of their own; it says no model, or no messages."""
-        if request.method != "POST" or not request.path.endswith("/api/chat"):
-            return False
-        return request.document is None or {"model", "messages"} <= mapping(request.document).keys()
+        return request.posts_to("/api/chat", "messages") and request.posts_to("/api/chat", "model")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

@@ -17,9 +17,7 @@ class OllamaGenerate:
     framing = "ndjson"
 
     def matches(self, request: RequestView) -> bool:
-        if request.method != "POST" or not request.path.endswith("/api/generate"):
-            return False
-        return request.document is None or "model" in mapping(request.document)
+        return request.posts_to("/api/generate", "model")
 
     def asked(self, request: RequestView) -> Asked:
         """`context`, the tokens of an earlier answer, is no parameter to read: it stays in the recording."""

@@ -13,7 +13,7 @@ from traffic.llm.call import Chunk, Media, Message, Part, Reasoning, Refusal, Te
 from traffic.llm.dialect import Answered, Asked, RequestView
 from traffic.llm.dialects.openai_choices import ChoicesReader, read_whole
 from traffic.llm.dialects.openai_content import content_parts, role, tools
-from traffic.llm.dialects.openai_request import is_stream, is_to, model, parameters, session
+from traffic.llm.dialects.openai_request import is_stream, model, parameters, session
 from traffic.llm.shapes import base64_bytes, json_text, mapping, sequence, text, text_or_none
 
 Kind = Literal["text", "reasoning", "refusal", "tool_call"]
@@ -27,7 +27,7 @@ class OpenAIChat:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        return is_to(request, "/chat/completions", "messages")
+        return request.posts_to("/chat/completions", "messages")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

@@ -10,7 +10,7 @@ from traffic.llm.call import Chunk, Part, Text
 from traffic.llm.dialect import Answered, Asked, RequestView
 from traffic.llm.dialects.openai_choices import ChoicesReader, read_whole
 from traffic.llm.dialects.openai_content import prompts
-from traffic.llm.dialects.openai_request import is_stream, is_to, model, parameters, session
+from traffic.llm.dialects.openai_request import is_stream, model, parameters, session
 from traffic.llm.shapes import mapping, text
 
 _SAID_ELSEWHERE: Final = frozenset({"model", "prompt", "stream"})
@@ -22,7 +22,7 @@ class OpenAICompletions:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        return is_to(request, "/completions", "prompt")
+        return request.posts_to("/completions", "prompt")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

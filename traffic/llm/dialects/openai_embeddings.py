@@ -10,7 +10,7 @@ from traffic.llm.dialect import Answered, Asked, RequestView
 from traffic.llm.dialects.openai_choices import ChoicesReader, read_whole
 from traffic.llm.dialects.openai_completions import StreamedText
 from traffic.llm.dialects.openai_content import prompts
-from traffic.llm.dialects.openai_request import is_to, model, parameters, session
+from traffic.llm.dialects.openai_request import model, parameters, session
 from traffic.llm.shapes import mapping
 
 _SAID_ELSEWHERE: Final = frozenset({"model", "input"})
@@ -22,7 +22,7 @@ class OpenAIEmbeddings:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        return is_to(request, "/embeddings", "input")
+        return request.posts_to("/embeddings", "input")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)

@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from traffic.llm.dialect import RequestView
 from traffic.llm.shapes import mapping, text
 
 # Fields that name a conversation, then those that name its user; the first that is there names the session.
@@ -16,14 +15,6 @@ _SESSION: Final = (
     ("user",),
     ("safety_identifier",),  # what OpenAI replaces `user` by
 )
-
-
-def is_to(request: RequestView, end: str, *fields: str) -> bool:
-    """Whether it is a POST to a path that ends so, with one of these fields; a body that is no JSON tells nothing."""
-    if request.method != "POST" or not request.path.rstrip("/").endswith(end):
-        return False
-    document = request.document
-    return document is None or (isinstance(document, dict) and any(field in document for field in fields))
 
 
 def session(document: dict[str, Any]) -> tuple[str, str] | tuple[None, None]:

@@ -11,7 +11,7 @@ from traffic.llm.call import Message, Role, Text
 from traffic.llm.dialect import Answered, Asked, RequestView, StreamReader
 from traffic.llm.dialects.openai_content import tools
 from traffic.llm.dialects.openai_items import messages
-from traffic.llm.dialects.openai_request import is_stream, is_to, model, parameters, session
+from traffic.llm.dialects.openai_request import is_stream, model, parameters, session
 from traffic.llm.dialects.openai_response import ResponseReader, read_response
 from traffic.llm.shapes import mapping, sequence, text
 
@@ -24,7 +24,7 @@ class OpenAIResponses:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        return is_to(request, "/responses", "input", "prompt", "previous_response_id", "conversation")
+        return request.posts_to("/responses", "input", "prompt", "previous_response_id", "conversation")
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)
