@@ -2,20 +2,19 @@
 shift what follows nor show anything twice. Called by queries.py.
 """
 
-import re
 import sqlite3
 from typing import Final
 
 import msgspec
 
-from ingest_server.index.filters import FilterError, Filters
+from ingest_server.index.cursor import read_cursor, write_cursor
+from ingest_server.index.filters import Filters
 from ingest_server.index.match import match_expression
-from ingest_server.index.plan import KEY_MAX, Plan, keys_of
+from ingest_server.index.plan import Plan, keys_of
 from ingest_server.index.row import COLUMNS, Row, summary_of
 from ingest_server.index.summary import ExchangeSummary
 
 SNIPPET_WORDS: Final = 24
-_is_cursor = re.compile(r"[0-9a-f]{1,16}").fullmatch
 
 
 class ExchangePage(msgspec.Struct, frozen=True):
@@ -40,19 +39,6 @@ def page(database: sqlite3.Connection, filters: Filters, limit: int, cursor: str
 def one(database: sqlite3.Connection, at: int) -> ExchangeSummary:
     row = database.execute(f"SELECT {COLUMNS} FROM exchanges WHERE at = ?", (at,)).fetchone()
     return summary_of(Row(*row))
-
-
-def read_cursor(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not _is_cursor(text):
-        shown = text[:100].encode("utf-8", "replace").decode()
-        raise FilterError(f"cursor={shown}: expected the `next` of an earlier page")
-    return min(int(text, 16), KEY_MAX)
-
-
-def write_cursor(at: int) -> str:
-    return f"{at:x}"
 
 
 def _with_snippet(database: sqlite3.Connection, text: str, at: int, exchange: ExchangeSummary) -> ExchangeSummary:

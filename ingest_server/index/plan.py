@@ -54,6 +54,7 @@ class Criterion(NamedTuple):
     values: Values
     walks: tuple[Walk, ...] = ()
     is_sorted: bool = True  # the walks go by `at`
+    is_of_by_time: bool = False  # the check needs no column that the index by_time lacks
 
 
 def keys_of(filters: Filters, cursor: int | None = None) -> Keys:
@@ -65,9 +66,10 @@ def keys_of(filters: Filters, cursor: int | None = None) -> Keys:
 class Plan:
     """`is_few`: fewer than COUNT_MAX rows are to be looked at, as far as was counted."""
 
-    def __init__(self, database: sqlite3.Connection, filters: Filters, keys: Keys) -> None:
+    def __init__(self, database: sqlite3.Connection, filters: Filters, keys: Keys, besides: str = "") -> None:
+        """`besides`: one more condition on `e`."""
         self._keys = keys
-        self._criteria = list(_criteria(filters))
+        self._criteria = [*_criteria(filters), *([Criterion(besides, ())] if besides else [])]
         counted = [(_count(database, each, keys), each) for each in self._criteria if each.walks]
         usable = [(count, each) for count, each in counted if each.is_sorted or count < COUNT_MAX]
         count, driver = min(usable, key=lambda pair: pair[0], default=(COUNT_MAX, None))
@@ -141,8 +143,10 @@ def _equal(column: str, value: str | int) -> Criterion:
     return Criterion(where, (value,), (_indexed(f"by_{column}", where, (value,)),))
 
 
-def _range(column: str, where: str, values: Values) -> Criterion:
-    return Criterion(where, values, (_indexed(f"by_{column}", where, values),), is_sorted=False)
+def _range(column: str, where: str, values: Values, *, is_of_by_time: bool) -> Criterion:
+    return Criterion(
+        where, values, (_indexed(f"by_{column}", where, values),), is_sorted=False, is_of_by_time=is_of_by_time
+    )
 
 
 def _indexed(index: str, where: str, values: Values) -> Walk:
@@ -166,14 +170,14 @@ def _tool(name: str) -> Criterion:
 
 def _error(name: str) -> Criterion:
     if name == "none":
-        return Criterion("e.error IS NULL", ())
-    return _range("error", "e.error > ?", ("",)) if name == "any" else _equal("error", name)
+        return Criterion("e.error IS NULL", (), is_of_by_time=True)
+    return _range("error", "e.error > ?", ("",), is_of_by_time=True) if name == "any" else _equal("error", name)
 
 
 def _status(statuses: range) -> Criterion:
     if len(statuses) == 1:
         return _equal("status", statuses.start)
-    return _range("status", "e.status >= ? AND e.status < ?", (statuses.start, statuses.stop))
+    return _range("status", "e.status >= ? AND e.status < ?", (statuses.start, statuses.stop), is_of_by_time=True)
 
 
 def _model(name: str) -> Criterion:
@@ -186,7 +190,7 @@ def _path(path: str) -> Criterion:
     if not path.endswith("*"):
         return _equal("path", path)
     beginning = path[:-1]
-    return _range("path", "e.path >= ? AND e.path < ?", (beginning, f"{beginning}\U0010ffff"))
+    return _range("path", "e.path >= ? AND e.path < ?", (beginning, f"{beginning}\U0010ffff"), is_of_by_time=False)
 
 
 _FIGURES: Final = (
@@ -203,10 +207,10 @@ def _figures(filters: Filters) -> Iterator[Criterion]:
     for field, check in _FIGURES:
         value = getattr(filters, field)
         if value is not None:
-            yield Criterion(check, (value,))
+            yield Criterion(check, (value,), is_of_by_time=True)
 
 
 def _by_time(criteria: list[Criterion]) -> Walk:
     """In the index of figures, where all that is checked is in it: it is a tenth of the table."""
-    has_all = criteria and all("e.path" not in each.check for each in criteria)
+    has_all = all(each.is_of_by_time for each in criteria)
     return Walk("exchanges AS e INDEXED BY by_time" if has_all else "exchanges AS e", "1", ())

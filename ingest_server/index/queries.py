@@ -12,12 +12,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from ingest_server.index import exchange_pages, reference
+from ingest_server.index import audit, exchange_pages, reference, session_pages, stats
+from ingest_server.index.audit import AuditRecord
 from ingest_server.index.exchange_pages import ExchangePage
 from ingest_server.index.filters import Filters
 from ingest_server.index.problems import NoIndexError, TooSlowError
 from ingest_server.index.reference import Found
 from ingest_server.index.schema import open_reader
+from ingest_server.index.session_pages import SessionPage, SessionTree
+from ingest_server.index.stats import By, Stats
 from ingest_server.index.summary import ExchangeSummary
 
 LIMIT_MAX: Final = 1_000
@@ -44,6 +47,25 @@ class Queries:
         """As `resolve`."""
         with self._reading() as database:
             return exchange_pages.one(database, reference.resolve(database, text).at)
+
+    def sessions(self, filters: Filters, limit: int = 50, cursor: str | None = None) -> SessionPage:
+        """Those with an exchange that passes, the one that was active last first."""
+        with self._reading() as database:
+            return session_pages.page(database, filters, min(limit, LIMIT_MAX), cursor)
+
+    def session(self, name: str, limit: int = LIMIT_MAX, cursor: str | None = None) -> SessionTree:
+        """By its name, or the beginning of one."""
+        with self._reading() as database:
+            return session_pages.tree(database, name, min(limit, LIMIT_MAX), cursor)
+
+    def stats(self, by: By, filters: Filters) -> Stats:
+        with self._reading() as database:
+            return stats.stats(database, by, filters)
+
+    def audit(self, filters: Filters, limit: int = 100) -> list[AuditRecord]:
+        """Calls to LLMs that have ended, newest first."""
+        with self._reading() as database:
+            return audit.audit(database, filters, min(limit, LIMIT_MAX))
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
