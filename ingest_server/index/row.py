@@ -11,6 +11,7 @@ from ingest_server.index.summary import CallSummary, ExchangeSummary, UsageSumma
 from traffic.capture import names
 
 KEYS_PER_US = 1024
+_KEYS_PER_MS = 1000 * KEYS_PER_US
 
 
 class Row(NamedTuple):
@@ -31,33 +32,33 @@ class Row(NamedTuple):
     duration_ms: float | None
     session: str | None
     parent: str | None  # the id of the exchange that it continues
-    dialect: str | None  # None: plain HTTP, and all below is empty
-    operation: str | None
-    provider: str | None
-    model: str | None
-    response_model: str | None
-    stream: bool
-    finish_reason: str | None
-    truncated: bool
-    input_tokens: int | None
-    output_tokens: int | None
-    cached_input_tokens: int | None
-    cache_write_tokens: int | None
-    reasoning_tokens: int | None
-    usage_source: str | None
-    cost_usd: float | None
-    cost_source: str | None
-    ttft_ms: float | None
-    tokens_per_s: float | None
-    preview: str
-    tools: str | None  # names of the tools that the answer calls, each once, one a line
-    provider_error: str | None  # call.ProviderError as JSON
-    problems: str | None  # what could not be decoded, a line each
-    response_id: str | None
-    request_hash: int | None  # of the whole list of messages
-    answer_hash: int | None  # of that list and the answer
-    base_hash: int | None  # of the list that its direct parent would have; None: there is no history in it
     decoder: str  # the fingerprint of what decoded it
+    dialect: str | None = None  # None: plain HTTP, and all below is empty
+    operation: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    response_model: str | None = None
+    stream: bool = False
+    finish_reason: str | None = None
+    truncated: bool = False
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_source: str | None = None
+    cost_usd: float | None = None
+    cost_source: str | None = None
+    ttft_ms: float | None = None
+    tokens_per_s: float | None = None
+    preview: str = ""
+    tools: str | None = None  # names of the tools that the answer calls, each once, one a line
+    provider_error: str | None = None  # call.ProviderError as JSON
+    problems: str | None = None  # what could not be decoded, a line each
+    response_id: str | None = None
+    request_hash: int | None = None  # of the whole list of messages
+    answer_hash: int | None = None  # of that list and the answer
+    base_hash: int | None = None  # of the list that its direct parent would have; None: there is no history in it
 
 
 COLUMNS = ", ".join(Row._fields)
@@ -66,6 +67,12 @@ COLUMNS = ", ".join(Row._fields)
 def key_range(since_us: int, until_us: int) -> tuple[int, int]:
     """The keys of what began at `since_us` or later, and before `until_us`: from the first to below the second."""
     return since_us * KEYS_PER_US, until_us * KEYS_PER_US
+
+
+def keys_of_millisecond(at: int) -> tuple[int, int]:
+    """The keys of what began in the same millisecond: all that a file's name tells of its time."""
+    first = at - at % _KEYS_PER_MS
+    return first, first + _KEYS_PER_MS
 
 
 def started_at(at: int) -> str:

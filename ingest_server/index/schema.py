@@ -19,13 +19,13 @@ CREATE TABLE exchanges (
     at INTEGER PRIMARY KEY, id TEXT NOT NULL, stem TEXT NOT NULL,
     is_open INTEGER NOT NULL, failed INTEGER NOT NULL, completed INTEGER NOT NULL,
     route TEXT, key TEXT, method TEXT NOT NULL, url TEXT NOT NULL, path TEXT NOT NULL, client TEXT NOT NULL,
-    status INTEGER, error TEXT, duration_ms REAL, session TEXT, parent TEXT,
+    status INTEGER, error TEXT, duration_ms REAL, session TEXT, parent TEXT, decoder TEXT NOT NULL,
     dialect TEXT, operation TEXT, provider TEXT, model TEXT, response_model TEXT, stream INTEGER NOT NULL,
     finish_reason TEXT, truncated INTEGER NOT NULL,
     input_tokens INTEGER, output_tokens INTEGER, cached_input_tokens INTEGER, cache_write_tokens INTEGER,
     reasoning_tokens INTEGER, usage_source TEXT, cost_usd REAL, cost_source TEXT, ttft_ms REAL, tokens_per_s REAL,
     preview TEXT NOT NULL, tools TEXT, provider_error TEXT, problems TEXT,
-    response_id TEXT, request_hash INTEGER, answer_hash INTEGER, base_hash INTEGER, decoder TEXT NOT NULL
+    response_id TEXT, request_hash INTEGER, answer_hash INTEGER, base_hash INTEGER
 );
 CREATE INDEX by_id ON exchanges (id);
 CREATE INDEX by_open ON exchanges (is_open) WHERE is_open = 1;

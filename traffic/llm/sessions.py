@@ -33,7 +33,9 @@ class Prefix(NamedTuple):
     """Of the messages before an answer of the assistant."""
 
     request_hash: int  # as that of the call that was answered so
-    answer_hash: int  # with the assistant's first message behind
+    answer_hash: int  # with that answer behind
+    messages: int  # how many of the call's messages these are, the first ones
+    answered: int  # with that answer
 
 
 class SessionFacts(NamedTuple):
@@ -64,26 +66,30 @@ def _hashes(request: Iterable[Message], answer: Iterable[Message]) -> tuple[int 
     state = blake2b(digest_size=8)
     prefixes: list[Prefix] = []
     request_hash: int | None = None  # of what was read so far
-    for role, said in _runs(request):
-        before = request_hash
+    end = 0
+    for role, said, run_end in _runs(request):
+        before, messages, end = request_hash, end, run_end
         state.update(said)
         request_hash = _number(state)
         if role == "assistant" and before is not None:
-            prefixes.append(Prefix(before, request_hash))
+            prefixes.append(Prefix(before, request_hash, messages, end))
     answer_hash: int | None = None
-    for _, said in _runs(answer):
+    for _, said, _ in _runs(answer):
         state.update(said)
         answer_hash = _number(state)
     return request_hash, answer_hash if request_hash is not None else None, tuple(prefixes[: -PREFIXES_MAX - 1 : -1])
 
 
-def _runs(messages: Iterable[Message]) -> Iterator[tuple[str, bytes]]:
-    """What is said in one role until another's turn, without what does not count."""
-    heard = [message for message in messages if message.role != "system"]
-    for role, run in groupby(heard, lambda message: message.role):
-        said = _said([part for message in run for part in message.parts])
+def _runs(messages: Iterable[Message]) -> Iterator[tuple[str, bytes, int]]:
+    """What is said in one role until another's turn, without what does not count; and how many messages that were, from
+    the first on.
+    """
+    heard = [(end, message) for end, message in enumerate(messages, 1) if message.role != "system"]
+    for role, run in groupby(heard, lambda each: each[1].role):
+        turn = list(run)
+        said = _said([part for _, message in turn for part in message.parts])
         if said:
-            yield role, b"%b %d %b" % (role.encode(), len(said), said)
+            yield role, b"%b %d %b" % (role.encode(), len(said), said), turn[-1][0]
 
 
 def _number(state: blake2b) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from ingest_server.index.queries import Queries
 from ingest_server.index.schema import open_index
+from ingest_server.index.writer import IndexWriter
 
 
 @pytest.fixture
@@ -21,6 +22,13 @@ def index(index_file: Path) -> Iterator[sqlite3.Connection]:
     database = open_index(index_file)
     yield database
     database.close()
+
+
+@pytest.fixture
+def writer(index_file: Path) -> Iterator[IndexWriter]:
+    writer = IndexWriter(index_file)
+    yield writer
+    writer.close()
 
 
 @pytest.fixture

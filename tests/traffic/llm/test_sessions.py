@@ -34,11 +34,16 @@ def test_an_agents_run_is_a_chain_of_prefixes() -> None:
     second = facts(HI, ASKS, said("tool", SUNNY), answer=(said("assistant", "Sunny."),))
     third = facts(HI, ASKS, said("tool", SUNNY), said("assistant", "Sunny."), said("user", "Thanks"))
     assert first.prefixes == ()
-    assert second.prefixes == (Prefix(first.request_hash or 0, first.answer_hash or 0),)
-    assert third.prefixes == (Prefix(second.request_hash or 0, second.answer_hash or 0), *second.prefixes)
+    assert second.prefixes == (Prefix(first.request_hash or 0, first.answer_hash or 0, 1, 2),)
+    assert third.prefixes == (Prefix(second.request_hash or 0, second.answer_hash or 0, 3, 4), *second.prefixes)
     assert third.answer_hash is None
     hashes = {first.request_hash, first.answer_hash, second.request_hash, second.answer_hash, third.request_hash}
     assert len(hashes) == 5
+
+
+def test_messages_of_the_system_are_counted_and_nothing_else() -> None:
+    (prefix,) = facts(SYSTEM, HI, HI, ASKS, SYSTEM, HI).prefixes
+    assert prefix == Prefix(facts(HI, HI).request_hash or 0, facts(HI, HI, ASKS).request_hash or 0, 3, 4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""What a batch of changes adds to the tables `hours` and `sessions`, and takes from them; written at the batch's end.
+
+Exact: after any changes the tables hold what counting all rows would give. Called by writer.py, within its transaction.
+"""
+
+import sqlite3
+from typing import Final
+
+import msgspec
+
+from ingest_server.index import rollup
+from ingest_server.index.rollup import Figures, measured, nano_usd, tokens
+from ingest_server.index.row import KEYS_PER_US, Row
+
+KEYS_PER_HOUR: Final = 3_600_000_000 * KEYS_PER_US
+
+
+class Hours:
+    def __init__(self) -> None:
+        self._changes: dict[tuple[str, int, str], Figures] = {}
+
+    def count(self, row: Row, times: int) -> None:
+        """`times` of -1 takes the row away."""
+        hour = row.at // KEYS_PER_HOUR
+        facts = measured(row)
+        for by, value in (
+            ("all", ""),
+            ("model", row.model),
+            ("route", row.route),
+            ("key", row.key),
+            ("provider", row.provider),
+        ):
+            place = (by, hour, value or "")
+            figures = self._changes.get(place)
+            if figures is None:
+                figures = self._changes[place] = Figures()
+            figures.add(facts, times)
+
+    def write(self, database: sqlite3.Connection) -> None:
+        for place, figures in self._changes.items():
+            found = database.execute(_FIGURES, place).fetchone()
+            if found is not None:
+                figures.merge(rollup.decode(found[0]))
+            if figures.count:
+                database.execute(_PUT_FIGURES, (*place, rollup.encode(figures)))
+            elif found is not None:
+                database.execute(_REMOVE_FIGURES, place)
+
+
+class _Session(msgspec.Struct):
+    exchanges: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+
+    def add(self, other: "_Session", times: int) -> None:
+        self.exchanges += times * other.exchanges
+        self.errors += times * other.errors
+        self.input_tokens += times * other.input_tokens
+        self.output_tokens += times * other.output_tokens
+        self.cost_nano_usd += times * other.cost_nano_usd
+
+
+class Sessions:
+    def __init__(self) -> None:
+        self._changes: dict[str, _Session] = {}
+
+    def count(self, row: Row, times: int) -> None:
+        if row.session is not None:
+            one = _Session(
+                1, int(row.failed), tokens(row.input_tokens), tokens(row.output_tokens), nano_usd(row.cost_usd)
+            )
+            self._change(row.session).add(one, times)
+
+    def move(self, database: sqlite3.Connection, old: str, new: str) -> None:
+        """All exchanges that are in the session `old` go to `new`."""
+        found = database.execute(_SESSION, (old,)).fetchone()
+        moved = _Session(*found) if found is not None else _Session()
+        moved.add(self._change(old), 1)
+        self._change(old).add(moved, -1)
+        self._change(new).add(moved, 1)
+        database.execute(_MOVE, (new, old))
+
+    def write(self, database: sqlite3.Connection) -> None:
+        for session, change in self._changes.items():
+            found = database.execute(_SESSION, (session,)).fetchone()
+            if found is not None:
+                change.add(_Session(*found), 1)
+            if change.exchanges:
+                facts = (session, session, session, *msgspec.structs.astuple(change))
+                database.execute(_PUT_SESSION, facts)
+            elif found is not None:
+                database.execute(_REMOVE_SESSION, (session,))
+
+    def _change(self, session: str) -> _Session:
+        change = self._changes.get(session)
+        if change is None:
+            change = self._changes[session] = _Session()
+        return change
+
+
+_FIGURES: Final = "SELECT figures FROM hours WHERE by = ? AND hour = ? AND value = ?"
+_PUT_FIGURES: Final = "INSERT OR REPLACE INTO hours (by, hour, value, figures) VALUES (?, ?, ?, ?)"
+_REMOVE_FIGURES: Final = "DELETE FROM hours WHERE by = ? AND hour = ? AND value = ?"
+_SESSION: Final = "SELECT exchanges, errors, input_tokens, output_tokens, cost_nano_usd FROM sessions WHERE session = ?"
+_PUT_SESSION: Final = """
+INSERT OR REPLACE INTO sessions
+(session, first_at, last_at, exchanges, errors, input_tokens, output_tokens, cost_nano_usd)
+VALUES (?, (SELECT min(at) FROM exchanges WHERE session = ?), (SELECT max(at) FROM exchanges WHERE session = ?),
+?, ?, ?, ?, ?)
+"""
+_REMOVE_SESSION: Final = "DELETE FROM sessions WHERE session = ?"
+_MOVE: Final = "UPDATE exchanges SET session = ? WHERE session = ?"
