@@ -17,6 +17,7 @@ from traffic.llm.dialects.openai_request import is_stream, model, parameters, se
 from traffic.llm.shapes import base64_bytes, json_text, mapping, sequence, text, text_or_none
 
 Kind = Literal["text", "reasoning", "refusal", "tool_call"]
+Said = list[tuple[Kind, str]]
 
 _SAID_ELSEWHERE: Final = frozenset({"model", "messages", "tools", "functions", "stream"})
 
@@ -85,12 +86,13 @@ def _thought(message: dict[str, Any]) -> str | None:
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought:
         return thought
-    details = sequence(message.get("reasoning_details"))
-    return "".join(_detail_text(mapping(each)) for each in details) if details else None
+    details = message.get("reasoning_details")
+    return _details_text(details) if details else None
 
 
-def _detail_text(detail: dict[str, Any]) -> str:
-    return text(detail.get("text")) or text(detail.get("summary"))
+def _details_text(details: Any) -> str:
+    told = [mapping(each) for each in sequence(details)]
+    return "".join(text(each.get("text")) or text(each.get("summary")) for each in told)
 
 
 def _audio_parts(audio: dict[str, Any]) -> list[Part]:
@@ -116,37 +118,41 @@ class _StreamedMessage:
     def __init__(self) -> None:
         self._content: list[str] = []
         self._thoughts: list[str] = []
+        self._thoughts_from = ""  # the field; what others repeat of it is passed over
+        self._has_thought = False
         self._refusal: list[str] = []
         self._audio: dict[str, list[str]] = {"id": [], "data": [], "transcript": []}
         self._images: list[Any] = []
         self._calls: list[_StreamedCall] = []
-        self._calls_by_index: dict[Any, _StreamedCall] = {}
+        self._calls_by_index: dict[int | None, _StreamedCall] = {}
         self._function_call = _StreamedCall()
 
     def add(self, choice: dict[str, Any], at_ms: float | None) -> list[Chunk]:
-        delta = mapping(choice.get("delta"))
-        chunks: list[Chunk] = []
-        thought = _thought(delta)
-        if thought is not None:
-            _collect(self._thoughts, thought, "reasoning", at_ms, chunks)
-        for part in content_parts(delta.get("content")):
-            if isinstance(part, Text):
-                _collect(self._content, part.text, "text", at_ms, chunks)
-            elif isinstance(part, Reasoning):
-                _collect(self._thoughts, part.text, "reasoning", at_ms, chunks)
-        if refusal := text(delta.get("refusal")):
-            _collect(self._refusal, refusal, "refusal", at_ms, chunks)
-        if audio := mapping(delta.get("audio")):
-            self._add_audio(audio, at_ms, chunks)
-        if images := delta.get("images"):
-            self._images += sequence(images)
-        for each in sequence(delta.get("tool_calls")):
-            call = mapping(each)
-            fields = mapping(call.get("function")) or mapping(call.get("custom"))
-            chunks += self._call(call, fields).add(text_or_none(call.get("id")), fields, at_ms)
-        if function_call := mapping(delta.get("function_call")):
-            chunks += self._function_call.add(None, function_call, at_ms)
-        return chunks
+        said: Said = []
+        for name, value in mapping(choice.get("delta")).items():
+            if value:
+                self._add(name, value, said)
+        return [Chunk(at_ms, kind, piece) for kind, piece in said if piece]
+
+    def _add(self, name: str, value: Any, said: Said) -> None:
+        match name:
+            case "content":
+                self._add_content(value, said)
+            case "reasoning_content" | "reasoning" | "reasoning_details":
+                self._add_thought(name, value if isinstance(value, str) else _details_text(value), said)
+            case "tool_calls":
+                for each in sequence(value):
+                    call = mapping(each)
+                    fields = mapping(call.get("function")) or mapping(call.get("custom"))
+                    self._call(call, fields).add(text_or_none(call.get("id")), fields, said)
+            case "refusal":
+                _collect(self._refusal, text(value), "refusal", said)
+            case "audio":
+                self._add_audio(mapping(value), said)
+            case "images":
+                self._images += sequence(value)
+            case "function_call":
+                self._function_call.add(None, mapping(value), said)
 
     def parts(self) -> list[Part]:
         message: dict[str, Any] = {
@@ -156,22 +162,35 @@ class _StreamedMessage:
             "images": self._images,
             "tool_calls": [call.document() for call in self._calls],
         }
-        if self._thoughts:
+        if self._has_thought:
             message["reasoning_details"] = [{"text": "".join(self._thoughts)}]
         if self._function_call.is_begun:
             message["function_call"] = self._function_call.document()["function"]
         return _answer_parts(message)
 
-    def _add_audio(self, audio: dict[str, Any], at_ms: float | None, chunks: list[Chunk]) -> None:
+    def _add_content(self, content: Any, said: Said) -> None:
+        for part in content_parts(content):
+            if isinstance(part, Text):
+                _collect(self._content, part.text, "text", said)
+            elif isinstance(part, Reasoning):
+                self._add_thought("content", part.text, said)
+
+    def _add_thought(self, name: str, thought: str, said: Said) -> None:
+        self._has_thought = True
+        self._thoughts_from = self._thoughts_from or (name if thought else "")
+        if self._thoughts_from == name:
+            _collect(self._thoughts, thought, "reasoning", said)
+
+    def _add_audio(self, audio: dict[str, Any], said: Said) -> None:
         for name, pieces in self._audio.items():
-            if piece := text(audio.get(name)):
-                pieces.append(piece)
-        _collect([], text(audio.get("transcript")), "text", at_ms, chunks)
+            pieces.append(text(audio.get(name)))
+        said.append(("text", self._audio["transcript"][-1]))
 
     def _call(self, piece: dict[str, Any], fields: dict[str, Any]) -> "_StreamedCall":
         """The call that a piece belongs to. Some servers give all calls one index, or none; a name begins a call."""
-        index = piece.get("index")
-        call = self._calls_by_index.get(index) if isinstance(index, int | None) else None
+        place = piece.get("index")
+        index = place if isinstance(place, int) else None
+        call = self._calls_by_index.get(index)
         if call is None or (fields.get("name") and call.id and piece.get("id") not in (None, "", call.id)):
             call = _StreamedCall()
             self._calls.append(call)
@@ -189,20 +208,17 @@ class _StreamedCall:
     def is_begun(self) -> bool:
         return bool(self._name or self._arguments)
 
-    def add(self, call_id: str | None, fields: dict[str, Any], at_ms: float | None) -> list[Chunk]:
-        chunks: list[Chunk] = []
+    def add(self, call_id: str | None, fields: dict[str, Any], said: Said) -> None:
         self.id = self.id or call_id
-        if not self._name and (name := text(fields.get("name"))):
-            self._name = name
-            chunks.append(Chunk(at_ms, "tool_call", name))
-        _collect(self._arguments, _arguments(fields), "tool_call", at_ms, chunks)
-        return chunks
+        if not self._name:
+            self._name = text(fields.get("name"))
+            said.append(("tool_call", self._name))
+        _collect(self._arguments, _arguments(fields), "tool_call", said)
 
     def document(self) -> dict[str, Any]:
         return {"id": self.id, "function": {"name": self._name, "arguments": "".join(self._arguments)}}
 
 
-def _collect(pieces: list[str], piece: str, kind: Kind, at_ms: float | None, chunks: list[Chunk]) -> None:
+def _collect(pieces: list[str], piece: str, kind: Kind, said: Said) -> None:
     pieces.append(piece)
-    if piece:
-        chunks.append(Chunk(at_ms, kind, piece))
+    said.append((kind, piece))

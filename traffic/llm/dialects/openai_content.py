@@ -47,6 +47,8 @@ def content_text(content: Any) -> str:
 
 def prompts(value: Any) -> tuple[Message, ...]:
     """A text, or a list of texts, of token numbers, or of lists of these: a message for each; numbers tell no text."""
+    if value is None:
+        return ()
     each = value if isinstance(value, list) and any(isinstance(one, str | list) for one in value) else [value]
     return tuple(Message("user", (Text(one),) if isinstance(one, str) else ()) for one in each)
 
