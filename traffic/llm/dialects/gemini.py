@@ -93,26 +93,24 @@ class _Reader:
 
     def __init__(self) -> None:
         self._candidates: dict[int, _Candidate] = {}
-        self._model: str | None = None
-        self._id: str | None = None
-        self._blocked: str | None = None
-        self._usage: dict[str, Any] = {}
+        self._last: dict[str, Any] = {}  # of each field, what came last
         self._error: ProviderError | None = None
 
     def feed(self, event: Event) -> list[Chunk]:
         return self.take(event.document(), event.at_ms)
 
     def take(self, document: Any, at_ms: float | None) -> list[Chunk]:
-        self._error = provider_error(document) or self._error
-        document = mapping(document)
-        self._model = text_or_none(document.get("modelVersion")) or self._model
-        self._id = text_or_none(document.get("responseId")) or self._id
-        self._usage = mapping(document.get("usageMetadata")) or self._usage
-        self._blocked = text_or_none(mapping(document.get("promptFeedback")).get("blockReason")) or self._blocked
+        if not isinstance(document, dict) or "candidates" not in document:
+            self._error = provider_error(document) or self._error
+            document = mapping(document)
+        self._last.update(document)
         chunks: list[Chunk] = []
         for found in map(mapping, sequence(document.get("candidates"))):
-            candidate = self._candidates.setdefault(count(found.get("index")) or 0, _Candidate())
-            parts = list(_parts(mapping(found.get("content"))))
+            index = count(found.get("index")) or 0
+            candidate = self._candidates.get(index)
+            if candidate is None:
+                candidate = self._candidates[index] = _Candidate()
+            parts = list(_parts(found.get("content")))
             candidate.parts += parts
             candidate.finish_reason = text_or_none(found.get("finishReason")) or candidate.finish_reason
             chunks += _chunks(parts, at_ms)
@@ -120,13 +118,14 @@ class _Reader:
 
     def answered(self) -> Answered:
         candidates = [candidate for _, candidate in sorted(self._candidates.items())]
-        reasons = [candidate.finish_reason for candidate in candidates] or [self._blocked]
+        blocked = mapping(self._last.get("promptFeedback")).get("blockReason")
+        reasons = [candidate.finish_reason for candidate in candidates] or [text_or_none(blocked)]
         return Answered(
-            response_model=self._model,
-            response_id=self._id,
+            response_model=text_or_none(self._last.get("modelVersion")),
+            response_id=text_or_none(self._last.get("responseId")),
             output=tuple(candidate.message() for candidate in candidates if candidate.parts),
             finish_reason=reasons[0],
-            usage=_usage(self._usage),
+            usage=_usage(mapping(self._last.get("usageMetadata"))),
             error=self._error,
             ended=None not in reasons or self._error is not None,
         )

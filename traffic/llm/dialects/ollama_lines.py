@@ -41,10 +41,11 @@ class LineReader:
 
     def take(self, line: Any, at_ms: float | None) -> list[Chunk]:
         line = mapping(line)
-        error = provider_error(line)
-        if error is not None:
-            self._error = error
-            return []
+        if "error" in line or "done" not in line:
+            error = provider_error(line)
+            if error is not None:
+                self._error = error
+                return []
         self._last = line
         thinking, said, others = self._added(line)
         chunks = []
