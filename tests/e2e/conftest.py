@@ -1,6 +1,8 @@
 """A recorder and its ingest server in the test's own process, on free ports, with folders below tmp_path."""
 
 import asyncio
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
@@ -202,3 +204,22 @@ async def flight(tmp_path: Path) -> AsyncIterator[Flight]:
     await flight.stop_recorder(0)
     if flight.ingest is not None:
         await flight.ingest.stop()
+
+
+@pytest.fixture(scope="session")
+def llama_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A llama.cpp server with a model of random weights, in a process of its own."""
+    pytest.importorskip("xllamacpp", reason="llama.cpp's server (PyPI xllamacpp) has wheels for Linux only")
+    folder = tmp_path_factory.mktemp("llama")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = int(listening.getsockname()[1])
+    command = [sys.executable, "-m", "tests.e2e.tiny_model", str(folder / "tiny.gguf"), str(port)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=Path(__file__).parents[2])
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"http://127.0.0.1:%d\n" % port
+        yield port
+    finally:
+        process.kill()
+        process.communicate()

@@ -7,12 +7,7 @@ llama.cpp does not speak Ollama's own API, so behind the ollama SDK an aiohttp s
 import asyncio
 import json
 import re
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,25 +22,6 @@ from tests.e2e.wire import Observer
 MESSAGES: Any = [{"role": "user", "content": "Say something. Grüße!"}]
 NO_MESSAGES: Any = "no list"
 REMOVED = re.compile(rb"\r\n(?:Connection|Keep-Alive):[^\r]*", re.IGNORECASE)
-
-
-@pytest.fixture(scope="session")
-def llama_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A llama.cpp server with a model of random weights, in a process of its own."""
-    pytest.importorskip("xllamacpp", reason="llama.cpp's server (PyPI xllamacpp) has wheels for Linux only")
-    folder = tmp_path_factory.mktemp("llama")
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = int(listening.getsockname()[1])
-    command = [sys.executable, "-m", "tests.e2e.tiny_model", str(folder / "tiny.gguf"), str(port)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, cwd=Path(__file__).parents[2])
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"http://127.0.0.1:%d\n" % port
-        yield port
-    finally:
-        process.kill()
-        process.communicate()
 
 
 class Observed:
