@@ -10,10 +10,13 @@ from aiohttp import web
 
 from ingest_server import metrics
 from ingest_server.answers import AnswerError, json, plain_text
+from ingest_server.api.api import Api
+from ingest_server.api.operations import OPERATIONS, Alive
 from ingest_server.door import Door
-from ingest_server.guard import LINK, OPEN, Guard, add_headers
+from ingest_server.guard import Guard, add_headers
 from ingest_server.live import Feed, TooManyListenersError
 from ingest_server.parts import parts
+from ingest_server.settings import IngestSettings
 from ingest_server.store import Store, TooManyJournalsError
 from ingest_server.uploads import Uploads
 from ingest_server.writer import Writer
@@ -25,28 +28,40 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class App:
-    def __init__(self, store: Store, door: Door, writer: Writer, feed: Feed, idle_s: float) -> None:
+    def __init__(self, store: Store, door: Door, writer: Writer, feed: Feed, settings: IngestSettings) -> None:
         self._store = store
         self._writer = writer
         self._feed = feed
         self._metrics = metrics.Metrics(store.tally, store.ledger)
-        self._uploads = Uploads(store, door, writer, idle_s)
+        self._uploads = Uploads(store, door, writer, settings.limits.idle_s)
+        self._api = Api(settings, store.files.root)
 
-    def wait_at_most(self, idle_s: float) -> None:
-        """Between two reads of a body."""
-        self._uploads.idle_s = idle_s
+    def configure(self, settings: IngestSettings) -> None:
+        self._uploads.idle_s = settings.limits.idle_s
+        self._api.configure(settings)
+
+    def stop(self) -> None:
+        self._api.stop()
 
     def build(self, guard: Guard) -> web.Application:
         app = web.Application(middlewares=[guard.check, self._explain])
         app.on_response_prepare.append(add_headers)
-        app.router.add_put("/v1/journals/{journal}/{offset}", self._uploads.put_journal, name=LINK)
-        app.router.add_get("/v1/ledger", self._show_ledger)
-        app.router.add_get("/v1/live", self._live, allow_head=False)
-        app.router.add_get("/health", self._health, name=OPEN)
-        app.router.add_get("/health/detailed", self._health_detailed)
-        app.router.add_get("/metrics", self._show_metrics)
-        app.router.add_put("/{id}/request", self._uploads.put_request)
-        app.router.add_put("/{id}/response", self._uploads.put_response)
+        handlers = {
+            **self._api.handlers(),
+            "listen": self._live,
+            "show_ledger": self._show_ledger,
+            "health": self._health,
+            "health_detailed": self._health_detailed,
+            "metrics": self._show_metrics,
+            "put_journal": self._uploads.put_journal,
+            "put_request": self._uploads.put_request,
+            "put_response": self._uploads.put_response,
+        }
+        for each in OPERATIONS:
+            resource = app.router.add_resource(each.path, name=each.guarded_as)
+            resource.add_route(each.method, handlers[each.name])
+            if each.method == "GET" and each.allows_head:
+                resource.add_route("HEAD", handlers[each.name])
         return app
 
     @web.middleware
@@ -72,14 +87,7 @@ class App:
         tally = self._store.tally
         return json(
             200,
-            {
-                "status": "ok",
-                "open_exchanges": tally.open_exchanges,
-                "completed": tally.completed,
-                "incomplete": tally.incomplete,
-                "gaps": tally.gaps,
-                "write_errors": tally.write_errors,
-            },
+            Alive("ok", tally.open_exchanges, tally.completed, tally.incomplete, tally.gaps, tally.write_errors),
         )
 
     async def _health_detailed(self, _request: web.Request) -> web.Response:

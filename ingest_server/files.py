@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -138,13 +139,20 @@ def read(path: str) -> bytes:
         return file.read()
 
 
+def open_regular(path: str) -> BinaryIO:
+    """A file that anybody may have put there; raises ValueError or OSError where it is none."""
+    file = open(os.open(path, _REGULAR), "rb")  # noqa: PTH123, SIM115 (the caller closes it)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ValueError(f"{path} is no regular file")
+    return file
+
+
 def read_regular(path: str, size_max: int) -> bytes:
     """Of a file that anybody may have put there; raises ValueError where it is larger, OSError where it is no file."""
-    descriptor = os.open(path, _REGULAR)
-    with open(descriptor, "rb") as file:  # noqa: PTH123
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > size_max:
-            raise ValueError(f"{path} is no regular file of at most {size_max} bytes")
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > size_max:
+            raise ValueError(f"{path} has more than {size_max} bytes")
         return file.read(size_max)
 
 

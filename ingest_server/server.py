@@ -82,7 +82,7 @@ class IngestServer:
         self._sweeper = Sweeper(settings.log_dir, settings.retention)
         self._sweeper.start()
         door = Door(store.files, tally, redactor)
-        app = App(store, door, self._writer, self._feed, settings.limits.idle_s)
+        app = App(store, door, self._writer, self._feed, settings)
         self._parts = store, door, app
         self._runner = web.AppRunner(app.build(self._guard), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await self._runner.setup()
@@ -127,7 +127,7 @@ class IngestServer:
         self._settings = settings
         self._crowd.limits = store.limits = settings.limits
         self._feed.listeners_max = settings.limits.listeners
-        app.wait_at_most(settings.limits.idle_s)
+        app.configure(settings)
         self._sweeper.policy = settings.retention
         door.redactor = secrets.redactor
         self._guard.configure(settings)
@@ -144,6 +144,8 @@ class IngestServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+        if self._parts is not None:
+            self._parts[2].stop()
         if self._sweeper is not None:
             self._sweeper.stop()
             self._sweeper = None

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from functools import partial
 
+import msgspec
 from aiohttp import ClientError, StreamReader, web
 
 from ingest_server.answers import AnswerError, json, plain_text
@@ -24,6 +25,13 @@ BODY_BYTES_MAX = 32 * 1024 * 1024  # of one PUT to a journal
 OFFSET_DIGITS_MAX = 18
 
 _offset = re.compile(rf"[0-9]{{1,{OFFSET_DIGITS_MAX}}}").fullmatch
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where a journal stands, in bytes: what comes next, and below what all is in the files."""
+
+    next: int
+    stored: int
 
 
 class SlowBodyError(AnswerError):
@@ -55,7 +63,7 @@ class Uploads:
         try:
             return await self._apply(request.content, name, int(offset), None if oldest is None else int(oldest))
         except OffsetMismatchError as error:
-            return json(409, {"next": error.next, "stored": error.stored})
+            return json(409, Position(error.next, error.stored))
         except FrameError as error:
             return plain_text(422, str(error))
 
@@ -70,7 +78,7 @@ class Uploads:
             applied = await self._writer.run(partial(self._store.apply, name, at, blocks, oldest))
             rest = _behind(blocks, applied.next - at)
             at = applied.next
-        return json(200, {"next": at, "stored": min(applied.journal.stored, at)})
+        return json(200, Position(at, min(applied.journal.stored, at)))
 
     async def put_request(self, request: web.Request) -> web.Response:
         return await self._put_half(request, "request")

@@ -6,7 +6,7 @@ words for people, what is missing. Called by `recorder show` and by resend.py.
 
 from dataclasses import dataclass
 
-from traffic.http1.content import read_chunked, read_compressed
+from traffic.http1.content import CONTENT_BYTES_MAX, read_chunked, read_compressed
 from traffic.http1.framing import ChunkedBody, LengthBody, request_body, response_body
 from traffic.http1.head import Head, HeadError, RequestHead, ResponseHead, head_end, parse_request_head
 from traffic.http1.head import parse_response_head as parse_response
@@ -37,7 +37,7 @@ class Recording:
         return (value or b"").decode("latin-1").lower()
 
 
-def read_recording(raw: bytes, request_method: str = "GET") -> Recording:
+def read_recording(raw: bytes, request_method: str = "GET", content_bytes_max: int = CONTENT_BYTES_MAX) -> Recording:
     """`request_method` is that of the request which a response answers: to HEAD there is no body."""
     try:
         head, start = _read_heads(raw)
@@ -46,7 +46,7 @@ def read_recording(raw: bytes, request_method: str = "GET") -> Recording:
     if head is None:
         return _headless(raw, "the recording ends inside the head" if raw else "nothing was recorded")
     body = raw[start:]
-    content, trailers, problems = _read_body(head, body, request_method)
+    content, trailers, problems = _read_body(head, body, request_method, content_bytes_max)
     return Recording(head, raw[:start], body, content, trailers, tuple(problems))
 
 
@@ -70,7 +70,9 @@ def _read_heads(raw: bytes) -> tuple[RequestHead | ResponseHead | None, int]:
     return None, 0
 
 
-def _read_body(head: RequestHead | ResponseHead, body: bytes, request_method: str) -> tuple[bytes, bytes, list[str]]:
+def _read_body(
+    head: RequestHead | ResponseHead, body: bytes, request_method: str, content_bytes_max: int
+) -> tuple[bytes, bytes, list[str]]:
     """Content, trailers, problems."""
     framing = request_body(head) if isinstance(head, RequestHead) else response_body(head, request_method)
     trailers, problems = b"", []
@@ -83,7 +85,7 @@ def _read_body(head: RequestHead | ResponseHead, body: bytes, request_method: st
         problems.append(f"the body is cut: {len(body):,} of {framing.remaining:,} bytes are here")
     coding = _content_encoding(head)
     if coding and body:
-        unpacked = read_compressed(body, coding)
+        unpacked = read_compressed(body, coding, content_bytes_max)
         body = unpacked.data
         if unpacked.problem is not None:
             problems.append(unpacked.problem)
