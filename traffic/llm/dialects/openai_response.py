@@ -106,8 +106,9 @@ class ResponseReader:
         return _answered(response, RESPONSE_EVENT, self._error, self._has_ended)
 
     def _item(self, event: dict[str, Any]) -> "_Item":
+        """By its place or, as llama.cpp tells none, by its id."""
         place = event.get("output_index")
-        key = place if isinstance(place, int) else text(event.get("item_id"))
+        key = place if isinstance(place, int) else text(event.get("item_id") or mapping(event.get("item")).get("id"))
         if key not in self._items:
             self._items[key] = _Item()
         return self._items[key]

@@ -68,6 +68,17 @@ def test_an_end_that_leaves_the_output_out_changes_nothing(name: str) -> None:
     assert decode(played(*events(ANSWERS[name]), end)).call == decode(streamed(ANSWERS[name], usage=USAGE)).call
 
 
+@pytest.mark.parametrize("name", ["parallel tools", "the provider's tools", "open reasoning"])
+def test_events_that_tell_no_places_tell_items_apart_by_their_ids(name: str) -> None:
+    """As llama.cpp sends them."""
+    placeless = [
+        (kind, {field: value for field, value in fields.items() if field not in ("output_index", "content_index")})
+        for kind, fields in events(ANSWERS[name])
+    ]
+    end = ("response.completed", {"response": response([])})
+    assert decode(played(*placeless, end)).call.output == decode(streamed(ANSWERS[name])).call.output
+
+
 def test_text_refusals_reasoning_and_calls_take_the_normal_form() -> None:
     assert said(streamed(PLAIN)) == (Text("Grüezi! 21 °C ☀️"),)
     assert said(streamed(REFUSAL)) == (Refusal("I can't help with that."),)
