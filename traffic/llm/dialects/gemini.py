@@ -105,16 +105,24 @@ class _Reader:
             document = mapping(document)
         self._last.update(document)
         chunks: list[Chunk] = []
-        for found in map(mapping, sequence(document.get("candidates"))):
-            index = count(found.get("index")) or 0
-            candidate = self._candidates.get(index)
-            if candidate is None:
-                candidate = self._candidates[index] = _Candidate()
-            parts = list(_parts(found.get("content")))
-            candidate.parts += parts
-            candidate.finish_reason = text_or_none(found.get("finishReason")) or candidate.finish_reason
-            chunks += _chunks(parts, at_ms)
+        for found in sequence(document.get("candidates")):
+            candidate = self._candidate(mapping(found))
+            for part in _parts(mapping(found).get("content")):
+                candidate.parts.append(part)
+                chunk = _chunk(part, at_ms)
+                if chunk is not None:
+                    chunks.append(chunk)
         return chunks
+
+    def _candidate(self, found: dict[str, Any]) -> _Candidate:
+        index = count(found.get("index")) or 0
+        candidate = self._candidates.get(index)
+        if candidate is None:
+            candidate = self._candidates[index] = _Candidate()
+        reason = found.get("finishReason")
+        if isinstance(reason, str):
+            candidate.finish_reason = reason
+        return candidate
 
     def answered(self) -> Answered:
         candidates = [candidate for _, candidate in sorted(self._candidates.items())]
@@ -131,15 +139,12 @@ class _Reader:
         )
 
 
-def _chunks(parts: list[Part], at_ms: float | None) -> Iterator[Chunk]:
-    for part in parts:
-        match part:
-            case Text(said):
-                yield Chunk(at_ms, "text", said)
-            case Reasoning(thought):
-                yield Chunk(at_ms, "reasoning", thought)
-            case ToolCall(name=name, arguments=arguments):
-                yield Chunk(at_ms, "tool_call", name + arguments)
+def _chunk(part: Part, at_ms: float | None) -> Chunk | None:
+    if isinstance(part, Text):
+        return Chunk(at_ms, "text", part.text)
+    if isinstance(part, Reasoning):
+        return Chunk(at_ms, "reasoning", part.text)
+    return Chunk(at_ms, "tool_call", part.name + part.arguments) if isinstance(part, ToolCall) else None
 
 
 def _usage(metadata: dict[str, Any]) -> Usage:
