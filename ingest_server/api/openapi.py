@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ingest_server.api.operation import Answer, Operation
+from ingest_server.api.operation import JSON, TEXT, Answer, Operation
 from ingest_server.api.parameters import PLACES
 from ingest_server.guard import OPEN
 from ingest_server.index.filters import Parameter
@@ -80,6 +80,8 @@ def _example(parameter: Parameter) -> Any:
 
 
 def _answer(answer: Answer, schemas: dict[str, Any]) -> dict[str, Any]:
+    if answer.content_type not in (JSON, TEXT):
+        return {"description": answer.text, "content": {answer.content_type: {}}}
     (schema,), found = msgspec.json.schema_components([answer.shape], ref_template="#/components/schemas/{name}")
     schemas |= found
     return {"description": answer.text, "content": {answer.content_type: {"schema": schema}}}

@@ -38,7 +38,7 @@ _ASKED: Final = {**_KEYED, 503: Answer("There is no index yet, or the query took
 _FOUND: Final = {**_ASKED, 404: Answer("No such recording, several, a deleted one, or the server keeps no index.")}
 _LISTED: Final = {**_ASKED, 404: Answer("The server keeps no index.")}
 _UPLOADED: Final = {**_KEYED, 408: Answer("The body stopped coming."), 503: _BUSY}
-_RANGE: Final = Parameter("Range", text("^bytes="), "Which bytes: one range.", "bytes=0-99")
+_RANGE: Final = Parameter("Range", text(), "Which bytes: one range.", "bytes=0-99")
 _BODY: Final = {
     **_FOUND,
     200: Answer("The bytes; with decoded=1 in their own type where a browser would not run it.", "*/*"),
@@ -177,7 +177,7 @@ OPERATIONS: Final = (
         },
         headers=(
             Parameter("X-Journal-Oldest", text("^[0-9]{1,18}$"), "The oldest offset that the recorder has.", "0"),
-            Parameter("X-Recorder-Status", text(""), "What the recorder tells of itself.", "{}"),
+            Parameter("X-Recorder-Status", text(), "What the recorder tells of itself.", "{}"),
         ),
         body=Answer("Frames, from that offset of the journal on.", BYTES),
         guarded_as=LINK,

@@ -65,9 +65,9 @@ def _read_cursor(text: str, _now_us: int) -> str:
     return text
 
 
-def text(pattern: str) -> Kind:
+def text(pattern: str | None = None) -> Kind:
     """Which the endpoint itself judges."""
-    return Kind("", {"type": "string", "pattern": pattern}, _read_text)
+    return Kind("", {"type": "string"} | ({"pattern": pattern} if pattern else {}), _read_text)
 
 
 FLAG: Final = Kind("1 or 0", {"type": "string", "enum": ["1", "0", "true", "false"]}, _read_flag)
