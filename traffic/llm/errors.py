@@ -7,13 +7,16 @@ whatever dialect it is asked in.
     {"type": "error", "error": {"type", "message"}}      Anthropic
     {"error": {"code", "message", "status"}}             Google; in a list, where the answer would have been one
     {"error": "..."}                                     Ollama, llama.cpp
+    {"object": "error", "message", "type", "code"}       vLLM, earlier
     {"detail": "..."}, {"message": "..."}                web frameworks, gateways
 """
 
-from typing import Any
+from typing import Any, Final
 
 from traffic.llm.call import ProviderError
 from traffic.llm.shapes import json_text, mapping, text, text_or_none
+
+_OF_ERRORS: Final = frozenset({"detail", "message", "status", "code", "request_id"})
 
 
 def provider_error(document: Any) -> ProviderError | None:
@@ -24,9 +27,14 @@ def provider_error(document: Any) -> ProviderError | None:
     error = document.get("error")
     if error:
         return _named(error)
-    if document.get("type") == "error" or not document.keys() - {"detail", "message", "status", "code", "request_id"}:
+    if "error" in (document.get("type"), document.get("object")) or not document.keys() - _OF_ERRORS:
         words = document.get("detail") or text(document.get("message"))
-        return ProviderError(None, _code(document.get("code")), json_text(words)) if words else None
+        kind = text_or_none(document.get("type"))
+        return (
+            ProviderError(None if kind == "error" else kind, _code(document.get("code")), json_text(words))
+            if words
+            else None
+        )
     return None
 
 

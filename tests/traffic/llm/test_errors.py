@@ -38,6 +38,10 @@ from traffic.llm.errors import provider_error
         ({"detail": "Not Found"}, ProviderError(None, None, "Not Found")),
         ({"detail": [{"loc": ["body"]}]}, ProviderError(None, None, '[{"loc":["body"]}]')),
         ({"message": "no route", "request_id": "7"}, ProviderError(None, None, "no route")),
+        (
+            {"object": "error", "message": "Too long", "type": "BadRequestError", "param": None, "code": 400},
+            ProviderError("BadRequestError", "400", "Too long"),
+        ),
         ({"type": "error", "message": "broken", "code": 500, "trace": 1}, ProviderError(None, "500", "broken")),
         ({"error": {"message": {"not": "text"}}}, ProviderError(None, None, "")),
         ({"error": None, "choices": []}, None),
