@@ -19,6 +19,7 @@ from traffic.llm.shapes import mapping, sequence, text_or_none
 
 _FIRST: Final = ("id", "model")
 _LAST: Final = ("usage", "timings")
+_CHOICES_MAX: Final = 4096  # of a stream: each takes memory; OpenAI gives at most 128 for each of a few prompts
 
 
 class StreamedChoice(Protocol):
@@ -64,6 +65,8 @@ class ChoicesReader:
             place = choice.get("index")
             index = place if isinstance(place, int) else 0
             if index not in self._choices:
+                if len(self._choices) == _CHOICES_MAX:
+                    continue
                 self._choices[index] = self._new_choice()
             if reason := text_or_none(choice.get("finish_reason")):
                 self._finish_reasons[index] = reason

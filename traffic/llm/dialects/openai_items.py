@@ -43,8 +43,8 @@ def answer(items: Iterable[Any]) -> tuple[Message, ...]:
 
 def _said(item: dict[str, Any]) -> Said | None:
     """None: nothing that is said, as a reference to an earlier item."""
-    kind = text(item.get("type")) or "message"
-    if kind == "message":
+    kind = text(item.get("type"))
+    if kind == "message" or (not kind and "content" in item):
         return role(item.get("role")), content_parts(item.get("content"))
     if kind == "reasoning":
         return "assistant", _reasoning(item)

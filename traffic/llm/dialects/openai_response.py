@@ -18,6 +18,7 @@ from traffic.llm.events import Event
 from traffic.llm.shapes import mapping, sequence, text, text_or_none
 
 _RUNNING: Final = ("queued", "in_progress")
+_ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
 
 class _Delta(NamedTuple):
@@ -94,7 +95,7 @@ class ResponseReader:
                 return [Chunk(event.at_ms, "tool_call", name)]
         elif "response" in document:
             self._response = mapping(document["response"])
-            self._end(provider_error(self._response), self._response.get("status") not in _RUNNING)
+            self._end(provider_error(self._response), kind in _ENDS)
         elif not kind.startswith("response."):
             self._end(provider_error(document))
         return []
@@ -137,11 +138,13 @@ class _Item:
     def document(self) -> dict[str, Any]:
         if self._is_done:
             return self._item
+        begun: dict[str, Any] = {"role": "assistant"}
         grown: dict[str, Any] = {}
         for (delta, _), pieces in sorted(self._pieces.items(), key=lambda each: each[0][1]):
             said = "".join(pieces)
-            grown.setdefault("type", delta.item)
-            grown[delta.field] = (
-                [*grown.get(delta.field, []), {"type": delta.part, delta.key: said}] if delta.place else said
-            )
-        return {"role": "assistant"} | grown | self._item | {name: grown[name] for name in grown if name != "type"}
+            begun["type"] = delta.item
+            if delta.place:
+                grown.setdefault(delta.field, []).append({"type": delta.part, delta.key: said})
+            else:
+                grown[delta.field] = said
+        return begun | self._item | grown

@@ -99,6 +99,11 @@ def test_each_choice_is_a_message_streamed_alternately_or_whole() -> None:
     assert alike.output == call.output
 
 
+def test_a_stream_of_more_choices_than_anyone_asks_for_is_not_kept_whole() -> None:
+    chunks = [chunk({"index": index, "delta": {"content": "a"}}) for index in range(5000)]
+    assert len(decode(played(*chunks)).call.output) == 4096
+
+
 def test_each_figure_of_usage_names_its_json_path() -> None:
     assert decode(streamed(PLAIN_DELTAS, usage=USAGE)).call.usage == Usage(
         input_tokens=1117,

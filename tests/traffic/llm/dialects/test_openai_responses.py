@@ -166,6 +166,7 @@ def test_what_the_assistant_did_in_a_row_is_one_message_and_items_of_any_kind_ar
         },
         {"type": "shell_call_output", "call_id": "call_3", "output": [{"stdout": "a", "stderr": ""}]},
         {"type": "item_reference", "id": "msg_0"},
+        {"id": "msg_0"},
         {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Warm."}]},
     ]
     call = ask(instructions="You know the weather.", input=items)
@@ -270,6 +271,7 @@ def test_an_error_stands_instead_of_an_answer() -> None:
 def test_without_its_end_it_is_truncated() -> None:
     call = decode(played(*events(TOOLS))).call
     assert (call.truncated, call.finish_reason) == (True, None)
+    assert decode(played(("response.created", {"response": {"id": "resp_1"}}))).call.truncated
     assert decode(whole([], status="queued")).call.truncated
 
 
