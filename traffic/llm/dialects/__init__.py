@@ -3,6 +3,7 @@
 from traffic.llm.dialect import Dialect
 from traffic.llm.dialects.anthropic_messages import AnthropicMessages
 from traffic.llm.dialects.gemini import Gemini
+from traffic.llm.dialects.gemini_embeddings import GeminiEmbeddings
 from traffic.llm.dialects.ollama_chat import OllamaChat
 from traffic.llm.dialects.ollama_generate import OllamaGenerate
 from traffic.llm.dialects.openai_chat import OpenAIChat
@@ -17,6 +18,7 @@ BUILT_IN: tuple[Dialect, ...] = (
     OpenAIEmbeddings(),
     AnthropicMessages(),
     Gemini(),
+    GeminiEmbeddings(),
     OllamaChat(),
     OllamaGenerate(),
 )
