@@ -113,3 +113,55 @@ def test_a_cut_chunked_body_gives_its_beginning_wherever_it_is_cut() -> None:
 def test_what_is_no_chunk_ends_the_reading() -> None:
     assert read_chunked(b"3\r\nabc\r\nzz\r\n") == Dechunked(b"abc", b"", complete=False)
     assert read_chunked(b"3\r\nabcdef\r\n0\r\n\r\n") == Dechunked(b"abc", b"", complete=False)
+
+
+def packed_by_the_event(coding: str, events: list[bytes]) -> list[bytes]:
+    """As a server sends them: each flushed."""
+    if coding == "br":
+        brotli_packer = brotli.Compressor()
+        return [brotli_packer.process(event) + brotli_packer.flush() for event in events] + [brotli_packer.finish()]
+    if coding == "zstd":
+        zstd, block = zstandard.ZstdCompressor().compressobj(), zstandard.COMPRESSOBJ_FLUSH_BLOCK
+        return [zstd.compress(event) + zstd.flush(block) for event in events] + [zstd.flush()]
+    packer = zlib.compressobj(wbits=31 if coding == "gzip" else -15)
+    return [packer.compress(event) + packer.flush(zlib.Z_SYNC_FLUSH) for event in events] + [packer.flush()]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd"])
+def test_a_cut_behind_a_flush_has_its_place_behind_what_was_flushed(coding: str) -> None:
+    events = [b"a", b"bb" * 50_000, b"", TEXT, b"c"]
+    packed = packed_by_the_event(coding, events)
+    body = b"".join(packed)
+    cuts = [len(b"".join(packed[:count])) for count in range(len(packed) + 1)]
+    places = [len(b"".join(events[:count])) for count in range(len(events) + 1)]
+    assert read_compressed(body, coding, cuts=cuts).places == (*places, places[-1])
+
+
+@pytest.mark.parametrize(("coding", "body"), CODED)
+def test_whatever_the_cuts_the_data_are_the_same_and_the_places_are_what_could_be_read_so_far(
+    coding: str, body: bytes
+) -> None:
+    cuts = sorted(random.Random(1).sample(range(len(body)), 50))
+    cuts = [0, *cuts, cuts[-1], len(body), len(body)]
+    found = read_compressed(body, coding, cuts=cuts)
+    assert (found.data, found.problem) == (TEXT, None)
+    assert list(found.places) == sorted(found.places)
+    assert (found.places[0], found.places[-1]) == (0, len(TEXT))
+    for cut, place in zip(cuts, found.places, strict=True):
+        assert place == len(read_compressed(body[:cut], coding).data)
+
+
+def test_cuts_beyond_what_could_be_unpacked_are_at_its_end() -> None:
+    body = gzip.compress(bytes(20_000_000))
+    assert read_compressed(body, "gzip", 1_000, [0, 5, len(body)]).places == (0, 0, 1_000)
+    assert read_compressed(b"garbage", "gzip", cuts=[0, 3, 7]).places == (0, 0, 0)
+    assert read_compressed(b"abc", "snappy", cuts=[0, 3]).places == (0, 3)
+    assert read_compressed(b"abc", "gzip," * 5, cuts=[0, 3]).places == (0, 3)
+
+
+def test_a_cut_in_chunks_has_its_place_behind_the_data_before_it() -> None:
+    for cut in range(len(CHUNKED) + 1):
+        (place,) = read_chunked(CHUNKED, [cut]).places
+        assert place == len(read_chunked(CHUNKED[:cut]).data)
+    assert read_chunked(CHUNKED, range(9, 12)).places == (0, 1, 2)
+    assert read_chunked(b"zz", [0, 2]).places == (0, 0)
