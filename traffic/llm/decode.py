@@ -4,28 +4,29 @@ memory, and at worst a problem in the `problems` of the call. Called by the inde
 What no dialect recognises is no call: it stays what it is, plain HTTP.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, unquote
+from collections.abc import Iterable
+from hashlib import blake2b
+from importlib.metadata import version
+from typing import Final, NamedTuple
 
 import msgspec
 
 from traffic.capture.metadata import Metadata
-from traffic.capture.recording import Recording, read_recording
-from traffic.http1.head import RequestHead
-from traffic.llm.call import Chunk, LlmCall
+from traffic.capture.recording import read_recording
+from traffic.llm.answer import MALFORMED, Answer, read_answer, short
+from traffic.llm.call import Chunk, Cost, LlmCall
 from traffic.llm.dialect import Answered, Asked, Dialect, RequestView
-from traffic.llm.events import Event, Marks, list_events, ndjson_events, sse_events
-from traffic.llm.timeline import content_marks
+from traffic.llm.pricing import Consumed, ModelPrices, Prices
+from traffic.llm.providers import authority_of, find_provider
+from traffic.llm.request import read_request
+from traffic.llm.sessions import HEADER_SOURCE, named_session
+from traffic.llm.timing import timing_of
 
-BODY_BYTES_MAX: Final = 64 * 1024 * 1024
-
-_MALFORMED: Final = (ValueError, TypeError, KeyError, LookupError, AttributeError, RecursionError)
-_EVENTS: Final[dict[str, Callable[[bytes, Marks], Iterator[Event]]]] = {
-    "sse": sse_events,
-    "ndjson": ndjson_events,
-    "list": list_events,
-}
+VERSION: Final = 1  # raised when the same files decode to something else: what is indexed can be decoded anew
+BODY_BYTES_MAX: Final = (
+    64 * 1024 * 1024
+)  # of each file, and of what a compressed body unpacks to: more is not looked at
+_COST_USD_MAX: Final = 1_000_000.0  # a report of more is none
 
 
 class Raw(NamedTuple):
@@ -42,118 +43,95 @@ class Decoded(NamedTuple):
 
 
 class Decoder:
-    def __init__(self, dialects: Iterable[Dialect]) -> None:
-        """`dialects`: the first that matches decodes."""
+    def __init__(
+        self, dialects: Iterable[Dialect], prices: ModelPrices | None = None, registered: Iterable[str] = ()
+    ) -> None:
+        """`dialects`: the first that matches decodes; `prices` are the configuration's; `registered` tells of dialects
+        that are not ours (registry.Registry).
+        """
         self._dialects = tuple(dialects)
+        self._prices = Prices(prices or {})
+        self.fingerprint = _fingerprint(self._dialects, prices or {}, registered)
 
     def decode(self, raw: Raw) -> Decoded | None:
-        """None: no call to an LLM, as far as the dialects know."""
-        request = read_recording(raw.request)
-        problems: list[str] = []
-        view = _view(raw.metadata, request, problems)
+        """None: no call to an LLM, as far as the dialects know. Raises nothing."""
+        facts, problems = raw.metadata, list[str]()
+        view = read_request(facts, raw.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, problems)
         dialect = next((each for each in self._dialects if each.matches(view)), None)
         if dialect is None:
             return None
         asked = _asked(dialect, view, problems)
-        answer = _Answer(dialect, raw, asked, problems)
-        return Decoded(_call(dialect, asked, answer, problems), answer.chunks)
-
-
-class _Answer:
-    """What came back, decoded; empty where nothing came, or only the recorder's own words."""
-
-    def __init__(self, dialect: Dialect, raw: Raw, asked: Asked, problems: list[str]) -> None:
-        self.chunks: list[Chunk] = []
-        self.answered = Answered(ended=False)
-        self.is_stream = asked.stream
-        self._problems = problems
-        facts = raw.metadata
         if facts.answered_by == "recorder" or not raw.response:
-            return
-        recording = read_recording(raw.response, facts.method)
-        framing = _framing(recording, dialect, asked)
-        try:
-            if framing is not None:
-                self.is_stream = True
-                marks = content_marks(recording, facts.response.arrivals)
-                self._read_stream(dialect, _EVENTS[framing](recording.content, marks))
-            else:
-                self.answered = dialect.answered(msgspec.json.decode(recording.content))
-        except _MALFORMED as error:
-            self._problems.append(f"the response cannot be decoded: {_short(error)}")
+            answer = Answer(Answered(ended=False), [], asked.stream)
+        else:
+            response = read_recording(raw.response[:BODY_BYTES_MAX], facts.method, BODY_BYTES_MAX)
+            answer = read_answer(dialect, asked, response, facts.response.arrivals, problems)
+        return Decoded(self._call(facts, view, dialect, (asked, answer), problems), answer.chunks)
 
-    def _read_stream(self, dialect: Dialect, events: Iterator[Event]) -> None:
-        reader = dialect.stream()
-        wrong = 0
-        for event in events:
-            try:
-                self.chunks += reader.feed(event)
-            except _MALFORMED as error:
-                wrong += 1
-                if wrong == 1 and event.is_whole:
-                    self._problems.append(f"an event cannot be decoded: {_short(error)}")
-        self.answered = reader.answered()
-
-
-def _view(facts: Metadata, request: Recording, problems: list[str]) -> RequestView:
-    head = request.head
-    if not isinstance(head, RequestHead):
-        return RequestView(facts.method, "", {}, {}, None)
-    path, _, query = head.target.decode("latin-1").partition("?")
-    headers: dict[str, str] = {}
-    for name, value in facts.request.headers:
-        headers.setdefault(name.lower(), value)
-    document: Any = None
-    if request.content:
-        try:
-            document = msgspec.json.decode(request.content)
-        except _MALFORMED as error:
-            problems.append(f"the request cannot be decoded: {_short(error)}")
-    return RequestView(facts.method, unquote(path), dict(parse_qsl(query)), headers, document)
+    def _call(
+        self,
+        facts: Metadata,
+        view: RequestView,
+        dialect: Dialect,
+        said: tuple[Asked, Answer],
+        problems: list[str],
+    ) -> LlmCall:
+        asked, (answered, chunks, is_stream) = said
+        authority = authority_of(facts.upstream_url) if facts.upstream_url else view.headers.get("host", "")
+        provider = find_provider(facts.provider, authority, (asked.model, answered.response_model))
+        models = (answered.response_model, asked.model)
+        cost = _reported(answered)
+        if cost is None:
+            cost = self._prices.cost(Consumed(answered.usage, provider.name, models, facts.started_at))
+        named = named_session(view.headers)
+        return LlmCall(
+            provider=provider.name,
+            provider_source=provider.source,
+            dialect=dialect.name,
+            operation=dialect.operation,
+            model=asked.model,
+            response_model=answered.response_model,
+            response_id=answered.response_id,
+            stream=is_stream,
+            parameters=asked.parameters,
+            tools=asked.tools,
+            input=asked.input,
+            output=answered.output,
+            finish_reason=answered.finish_reason,
+            usage=answered.usage,
+            cost=cost,
+            timing=timing_of(chunks, answered.usage.output_tokens),
+            error=answered.error,
+            truncated=not answered.ended,
+            problems=tuple(problems),
+            session=named or asked.session,
+            session_source=HEADER_SOURCE if named else asked.session_source,
+            previous_response_id=asked.previous_response_id,
+        )
 
 
 def _asked(dialect: Dialect, view: RequestView, problems: list[str]) -> Asked:
     try:
         return dialect.asked(view)
-    except _MALFORMED as error:
-        problems.append(f"the request cannot be decoded: {_short(error)}")
+    except MALFORMED as error:
+        problems.append(f"the request cannot be decoded: {short(error)}")
         return Asked()
 
 
-def _framing(recording: Recording, dialect: Dialect, asked: Asked) -> str | None:
-    """How the answer is streamed; None: it is one document."""
-    kind = recording.content_type.partition(";")[0].strip()
-    if dialect.framing == "sse":
-        if kind == "text/event-stream":
-            return "sse"
-        is_list = asked.stream and kind == "application/json" and recording.content.startswith(b"[")
-        return "list" if is_list else None
-    return "ndjson" if kind in ("application/x-ndjson", "application/ndjson", "application/jsonl") else None
+def _reported(answered: Answered) -> Cost | None:
+    usd = answered.reported_cost_usd
+    if usd is None or not 0 <= usd <= _COST_USD_MAX:
+        return None
+    return Cost(float(usd), answered.reported_cost_source or "reported")
 
 
-def _call(dialect: Dialect, asked: Asked, answer: _Answer, problems: list[str]) -> LlmCall:
-    answered = answer.answered
-    return LlmCall(
-        dialect=dialect.name,
-        operation=dialect.operation,
-        model=asked.model,
-        response_model=answered.response_model,
-        response_id=answered.response_id,
-        stream=answer.is_stream,
-        parameters=asked.parameters,
-        tools=asked.tools,
-        input=asked.input,
-        output=answered.output,
-        finish_reason=answered.finish_reason,
-        usage=answered.usage,
-        error=answered.error,
-        truncated=not answered.ended,
-        problems=tuple(problems),
-        session=asked.session,
-        session_source=asked.session_source,
-        previous_response_id=asked.previous_response_id,
+def _fingerprint(dialects: tuple[Dialect, ...], prices: ModelPrices, registered: Iterable[str]) -> str:
+    """Two decoders with the same one decode the same to the same."""
+    facts = (
+        VERSION,
+        version("genai-prices"),
+        [dialect.name for dialect in dialects],
+        sorted(registered),
+        sorted((model, sorted(price.items())) for model, price in prices.items()),
     )
-
-
-def _short(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:200]
+    return f"{VERSION}-{blake2b(msgspec.json.encode(facts), digest_size=6).hexdigest()}"

@@ -9,11 +9,15 @@ import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-EVENTS_MAX: Final = 1_000_000
+from traffic.llm.documents import read_document
+
+EVENTS_MAX: Final = 250_000  # of a stream that is decoded: twice as many as the tokens of the longest answers
+_LINES_MAX: Final = 4 * EVENTS_MAX  # of server-sent events; what is behind is not looked at
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _LINE_FEED: Final = re.compile(rb"\n")  # found seven times as fast, and nearly all streams have only these
 _ELEMENT_START: Final = re.compile(r"[^ \t\r\n,]")
@@ -30,8 +34,8 @@ class Event(NamedTuple):
     is_whole: bool = True
 
     def document(self) -> Any:
-        """The data as JSON; raises ValueError."""
-        return msgspec.json.decode(self.data)
+        """The data as JSON; raises ValueError, or RecursionError where it is nested too deeply."""
+        return read_document(self.data)
 
 
 def sse_events(content: bytes, marks: Marks) -> Iterator[Event]:
@@ -41,7 +45,7 @@ def sse_events(content: bytes, marks: Marks) -> Iterator[Event]:
     event_id: str | None = None
     start = 3 if content.startswith(b"\xef\xbb\xbf") else 0
     line_end = _LINE_END if b"\r" in content else _LINE_FEED
-    for match in line_end.finditer(content, start):
+    for match in islice(line_end.finditer(content, start), _LINES_MAX):
         line, start = content[start : match.start()], match.end()
         if not line:
             if data:

@@ -1,0 +1,35 @@
+"""Reads a stored request for the dialects. Called by decode.py."""
+
+from urllib.parse import parse_qsl, unquote
+
+from traffic.capture.metadata import Metadata
+from traffic.capture.recording import read_recording
+from traffic.http1.head import RequestHead
+from traffic.llm.dialect import RequestView
+from traffic.llm.documents import read_document
+
+
+def read_request(facts: Metadata, raw: bytes, bytes_max: int, problems: list[str]) -> RequestView:
+    recording = read_recording(raw, content_bytes_max=bytes_max)
+    head = recording.head
+    if not isinstance(head, RequestHead):
+        return RequestView(facts.method, "", {}, {}, None)
+    path, _, query = head.target.decode("latin-1").partition("?")
+    if not path.startswith("/"):  # as sent through a proxy
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    headers: dict[str, str] = {}
+    for name, value in head.fields:
+        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    document = None
+    if recording.content:
+        try:
+            document = read_document(recording.content)
+        except (ValueError, RecursionError) as error:
+            problems.append(f"the request cannot be decoded: {'; '.join((*recording.problems, str(error)))}")
+    return RequestView(
+        facts.method,
+        unquote(path) if "%" in path else path,
+        dict(parse_qsl(query)) if query else {},
+        headers,
+        document,
+    )
