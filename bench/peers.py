@@ -1,4 +1,5 @@
-"""What is measured, each in front of the same upstream: nothing (`direct`), nginx (the floor), the recorder.
+"""What is measured, each in front of the same upstream: nothing (`direct`), nginx (the floor), the recorder, and the
+recorder without its index (`unindexed`).
 
 A peer is started fresh for each measurement, in a folder of its own, on core 0. Called by the rounds.
 """
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -29,7 +31,12 @@ class Peer:
     log_dir: Path | None = None  # where its recordings appear; None: it records nothing
 
     def cpu_s(self) -> dict[str, float]:
-        return {name: part.cpu_s() for name, part in self.parts.items()}
+        """The indexer, a child of the ingest server that works behind the recording, is not counted."""
+        return {name: part.own_cpu_s() if name == "ingest" else part.cpu_s() for name, part in self.parts.items()}
+
+    def indexer_cpu_s(self) -> float:
+        ingest = self.parts.get("ingest")
+        return 0.0 if ingest is None else ingest.cpu_s() - ingest.own_cpu_s()
 
     def served(self) -> int:
         """How many requests the upstream has answered since its start."""
@@ -81,26 +88,44 @@ def _nginx(upstream_url: str, folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def _recorder(upstream_url: str, folder: Path) -> Iterator[Peer]:
+def running_ingest(folder: Path) -> Iterator[tuple[Process, str]]:
+    """An ingest server alone, over `folder`/logs, and its URL."""
     ports = free_port(), free_port()
-    config = write_recorder_config(folder, upstream_url, ports)
+    config = write_recorder_config(folder, "http://127.0.0.1:9", ports)
+    output = folder / "ingest.out"
+    with started(recorder_command("ingest", config), PEER_CORE, output) as process:
+        await_listening(process, ports[1], output)
+        yield process, f"http://127.0.0.1:{ports[1]}"
+
+
+@contextmanager
+def _recorder(upstream_url: str, folder: Path, *, index: bool = True) -> Iterator[Peer]:
+    ports = free_port(), free_port()
+    config = write_recorder_config(folder, upstream_url, ports, index=index)
     with ExitStack() as stack:
         parts: dict[str, Process] = {}
         for part, command, port in (("ingest", "ingest", ports[1]), ("recorder", "proxy", ports[0])):
             output = folder / f"{part}.out"
             parts[part] = stack.enter_context(started(recorder_command(command, config), PEER_CORE, output))
             await_listening(parts[part], port, output)
-        yield Peer("recorder", f"http://127.0.0.1:{ports[0]}/bench", upstream_url, parts, folder / "logs")
+        yield Peer(
+            "recorder" if index else "unindexed",
+            f"http://127.0.0.1:{ports[0]}/bench",
+            upstream_url,
+            parts,
+            folder / "logs",
+        )
 
 
 def recorder_command(command: str, config: Path) -> list[str | Path]:
     return [sys.executable, PROJECT / "cli.py", command, "--config", config]
 
 
-def write_recorder_config(folder: Path, upstream_url: str, ports: tuple[int, int]) -> Path:
+def write_recorder_config(folder: Path, upstream_url: str, ports: tuple[int, int], *, index: bool = True) -> Path:
     """The recorder's defaults, apart from addresses and folders; `ports` are the recorder's and the ingest server's."""
     config = folder / "config.yaml"
-    config.write_text(RECORDER_CONFIG.format(upstream_url=upstream_url, port=ports[0], ingest_port=ports[1]))
+    values = {"upstream_url": upstream_url, "port": ports[0], "ingest_port": ports[1], "index": str(index).lower()}
+    config.write_text(RECORDER_CONFIG.format(**values))
     return config
 
 
@@ -113,13 +138,14 @@ _PEERS: dict[str, Callable[[str, Path], AbstractContextManager[Peer]]] = {
     "direct": _direct,
     "nginx": _nginx,
     "recorder": _recorder,
+    "unindexed": partial(_recorder, index=False),
 }
 PEER_NAMES = tuple(_PEERS)
 
 RECORDER_CONFIG = """\
 server: {{host: 127.0.0.1, port: {port}}}
 logging: {{console: true, server_url: "http://127.0.0.1:{ingest_port}"}}
-ingest: {{host: 127.0.0.1, port: {ingest_port}, log_dir: logs}}
+ingest: {{host: 127.0.0.1, port: {ingest_port}, log_dir: logs, index: {index}}}
 capture: {{journal_dir: journal}}
 routes:
   bench: {{pattern: "/bench/", destination: "{upstream_url}/"}}

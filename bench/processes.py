@@ -34,11 +34,11 @@ class Process:
 
     def cpu_s(self) -> float:
         """CPU seconds so far, user and system, all threads, all living children."""
-        ticks = 0
-        for pid in self._tree():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])  # proc_pid_stat(5): utime and stime, counted behind the name
-        return ticks / TICKS_PER_S
+        return sum(map(_cpu_s, self._tree()))
+
+    def own_cpu_s(self) -> float:
+        """Without the children."""
+        return _cpu_s(self.pid)
 
     def rss_bytes(self) -> int:
         return sum(_status_bytes(pid, "VmRSS") for pid in self._tree())
@@ -138,6 +138,13 @@ def await_listening(process: Process, port: int, output: Path, timeout_s: float 
             break
         time.sleep(0.001)
     raise BenchError(f"nothing listens on the port given to {output.stem}; its output:\n{output.read_text()[-2000:]}")
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (
+        int(fields[11]) + int(fields[12])
+    ) / TICKS_PER_S  # proc_pid_stat(5): utime and stime, counted behind the name
 
 
 def _status_bytes(pid: int, key: str) -> int:

@@ -3,13 +3,13 @@
 Called by `__main__`. Each figure is the median of the rounds, with the range behind it.
 """
 
-from bench import soak_report
+from bench import index_report, soak_report
 from bench.plan import CONNECTIONS, Plan
 from bench.recordings import ERROR_PREFIX
 from bench.results import Results
 from bench.targets import RESOLUTION_MS, added_ms, recorder_cpu_us, targets
 
-_PEERS = ("direct", "nginx", "recorder")
+_PEERS = ("direct", "nginx", "recorder", "unindexed")
 _CASE_TITLES = {
     "json": "JSON",
     "sse200": "SSE 200 streams",
@@ -39,7 +39,8 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
 - **direct**: the load generator talks to the upstream. **nginx**: a reverse proxy with one worker, keep-alive to the
   upstream, no logs, `proxy_buffering off`, its default buffer sizes; it captures nothing: the floor. **recorder**:
   `python cli.py ingest` and `python cli.py proxy` with their defaults: every file and metadata file is written,
-  secrets are redacted, the console is on with its standard output going to a file.
+  secrets are redacted, the console is on with its standard output going to a file. **unindexed**: the same
+  without the index.
 - JSON: wrk, {CONNECTIONS} connections, closed loop, POSTs of 1 KB with an API key, answers of 1 KB. CPU is user and
   system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
   the exchanges that wrk counted. At its end wrk cuts its connections: up to {CONNECTIONS} exchanges a round that it did
@@ -64,12 +65,20 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
     parts = ["# Benchmark results", "", *_target_table(results), ""]
     if left_out or results.failures:
         parts += ["## Left out or failed", *(f"- {text}" for text in left_out + results.failures), ""]
-    for section in (_json_table, _sse_table, _body_table, _linear_table, _start_line, _checks_table):
+    for section in (
+        _json_table,
+        _sse_table,
+        _body_table,
+        _linear_table,
+        index_report.sections,
+        _start_line,
+        _checks_table,
+    ):
         if lines := section(results):
             parts += [*lines, ""]
     if lines := soak_report.section():
         parts += [*lines, ""]
-    parts += [_METHOD]
+    parts += [_METHOD + index_report.METHOD]
     rounds = f"{plan.rounds} rounds; JSON {plan.json_s:g} s, SSE {plan.sse_s:g} s, bodies of {plan.body_bytes:,} bytes"
     for title, lines in {"Run": [rounds], **about}.items():
         parts += [f"## {title}", *(f"- {line}" for line in lines), ""]
@@ -87,21 +96,25 @@ def _target_table(results: Results) -> list[str]:
 def _json_table(results: Results) -> list[str]:
     lines = [
         "## JSON, 1 KB POST, 64 connections",
-        "| | requests/s | p50 / p99 ms | client errors | CPU µs per exchange: proxy | ingest | sum | x nginx |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | requests/s | p50 / p99 ms | client errors | CPU µs each: proxy | ingest | sum | x nginx | indexer |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     floor = results.median("json", "nginx", "nginx_cpu_us")
     for peer in _peers(results, "json"):
-        sum_us = recorder_cpu_us(results) if peer == "recorder" else results.median("json", peer, f"{peer}_cpu_us")
+        proxy = "recorder" if peer == "unindexed" else peer
+        sum_us = (
+            recorder_cpu_us(results, peer) if proxy == "recorder" else results.median("json", peer, f"{peer}_cpu_us")
+        )
         cells = (
             peer,
             _cell(results, "json", peer, "requests_per_s"),
             f"{_cell(results, 'json', peer, 'p50_ms')} / {_cell(results, 'json', peer, 'p99_ms')}",
             f"{results.total('json', peer, 'errors'):,}",
-            _cell(results, "json", peer, f"{peer}_cpu_us"),
+            _cell(results, "json", peer, f"{proxy}_cpu_us"),
             _cell(results, "json", peer, "ingest_cpu_us"),
             _number(sum_us),
             _number(sum_us / floor if sum_us and floor else None),
+            _cell(results, "json", peer, "indexer_cpu_us"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     if results.values("json", "recorder", "files_cpu_us"):

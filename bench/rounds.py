@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import case_body, case_json, case_linear, case_sse, case_start
+from bench import case_body, case_indexing, case_json, case_linear, case_queries, case_sse, case_start
 from bench.plan import Figures, Plan
 from bench.processes import BenchError
 from bench.results import Results
@@ -25,12 +25,14 @@ class Case:
 
 
 CASES = (
-    Case("json", case_json.measure, many_files=True),
+    Case("json", case_json.measure, peers=("direct", "nginx", "recorder", "unindexed"), many_files=True),
     Case("sse200", case_sse.measure_200),
     Case("sse1000", case_sse.measure_1000),
     Case("body_down", case_body.measure_down),
     Case("body_up", case_body.measure_up),
     Case("linear", case_linear.measure, peers=("recorder",), many_files=True),
+    Case("indexing", case_indexing.measure, peers=("recorder",), many_files=True),
+    Case("queries", case_queries.measure, peers=("recorder",)),
     Case("start", case_start.measure, peers=("recorder",)),
 )
 

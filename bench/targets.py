@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from bench import index_report
 from bench.results import Results
 
 RESOLUTION_MS = 0.1  # `direct` itself differs by as much between rounds; no ratio has less than it below the line
@@ -74,15 +75,30 @@ def targets(results: Results) -> list[Target]:
             aim=0,
             unit=" ns",
         ),
+        *_index_targets(results),
         Target("start to listening", results.median("start", "recorder", "start_s"), must=0.6, aim=0.3, unit=" s"),
     ]
 
 
-def recorder_cpu_us(results: Results) -> float | None:
-    """Recorder and ingest server together, per JSON exchange."""
-    sums = [
-        sample["recorder_cpu_us"] + sample["ingest_cpu_us"] for sample in results.samples.get(("json", "recorder"), ())
+def _index_targets(results: Results) -> list[Target]:
+    pages, words = (index_report.slowest_ms(results, kinds) for kinds in (index_report.PAGES, index_report.SEARCHES))
+    stats_ms = results.median("queries", "recorder", "stats_day_p95_ms")
+    memory_mib = results.median("queries", "recorder", "memory_mib")
+    json_per_s = results.median("indexing", "recorder", "json_per_s")
+    ratio = _ratio(recorder_cpu_us(results), recorder_cpu_us(results, "unindexed"))
+    return [
+        Target("CPU of the record path with the index against without", ratio, must=1.1, aim=1.05, unit="x"),
+        Target("indexing, 1 KB JSON, per second and core", json_per_s, must=3000, aim=3000, unit="", better="higher"),
+        Target("a page of 50 among a million, the slowest filter's p95", pages, must=50, aim=50, unit=" ms"),
+        Target("full text among a million, the slower word's p95", words, must=150, aim=150, unit=" ms"),
+        Target("stats by day over a million, p95", stats_ms, must=500, aim=500, unit=" ms"),
+        Target("memory of the ingest server over a million", memory_mib, must=300, aim=300, unit=" MiB"),
     ]
+
+
+def recorder_cpu_us(results: Results, peer: str = "recorder") -> float | None:
+    """Recorder and ingest server together, per JSON exchange."""
+    sums = [sample["recorder_cpu_us"] + sample["ingest_cpu_us"] for sample in results.samples.get(("json", peer), ())]
     return sorted(sums)[len(sums) // 2] if sums else None
 
 

@@ -12,6 +12,7 @@ _PLACES = ", ".join("?" * len(Row._fields))
 
 def put(database: sqlite3.Connection, exchanges: Iterable[Kept]) -> None:
     hours, sessions = Hours(), Sessions()
+    database.execute("BEGIN")
     for each in exchanges:
         row = each.row
         database.execute(f"INSERT INTO exchanges VALUES ({_PLACES})", row)
@@ -24,6 +25,7 @@ def put(database: sqlite3.Connection, exchanges: Iterable[Kept]) -> None:
         sessions.count(row, 1)
     hours.write(database)
     sessions.write(database)
+    database.execute("COMMIT")
 
 
 def take(database: sqlite3.Connection, one: Kept) -> None:

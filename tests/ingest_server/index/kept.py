@@ -4,6 +4,7 @@ import re
 import uuid
 from typing import Any, NamedTuple
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from ingest_server.index.filters import Filters
@@ -15,6 +16,9 @@ MODELS = ("gpt-4o", "gpt-4o-2024-08-06", "claude-sonnet-4")
 ROUTES = ("openai", "local")
 WORDS = ("dark", "darker", "mode", "tailwind")
 TOOLS = ("read_file", "search")
+
+
+on_an_index = settings(max_examples=50, deadline=None)  # each example makes a database
 
 
 class Kept(NamedTuple):

@@ -15,7 +15,7 @@ from ingest_server.index.plan import Plan, keys_of
 from ingest_server.index.queries import Queries
 from ingest_server.index.schema import open_index
 from tests.ingest_server.index.filled import put, take
-from tests.ingest_server.index.kept import Kept, any_filters, kept, many, passes
+from tests.ingest_server.index.kept import Kept, any_filters, kept, many, on_an_index, passes
 from tests.ingest_server.index.moments import NOW_US
 
 
@@ -23,6 +23,7 @@ def _ids(exchanges: list[Kept]) -> list[str]:
     return [each.row.id for each in sorted(exchanges, key=lambda each: -each.row.at)]
 
 
+@on_an_index
 @given(many(), any_filters(), st.sampled_from([1, 5_000]))
 def test_a_page_holds_those_that_pass_newest_first(exchanges: list[Kept], filters: Filters, count_max: int) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -36,6 +37,7 @@ def test_a_page_holds_those_that_pass_newest_first(exchanges: list[Kept], filter
     assert page.next is None
 
 
+@on_an_index
 @given(many(), any_filters(1), st.integers(1, 4), st.data())
 def test_pages_show_each_exchange_once_while_others_come_and_go(
     exchanges: list[Kept], filters: Filters, limit: int, data: st.DataObject
@@ -155,6 +157,7 @@ def test_what_was_looked_for_is_shown_where_it_was_said(queries: Queries, index:
     assert queries.exchanges(Filters()).exchanges[0].snippet is None
 
 
+@on_an_index
 @given(st.text(max_size=40))
 def test_any_text_can_be_looked_for(text: str) -> None:
     with TemporaryDirectory() as folder:

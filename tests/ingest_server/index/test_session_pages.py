@@ -14,9 +14,10 @@ from ingest_server.index.queries import Queries
 from ingest_server.index.schema import open_index
 from ingest_server.index.session_pages import SessionPage, SessionSummary
 from tests.ingest_server.index.filled import put
-from tests.ingest_server.index.kept import Kept, any_filters, kept, many, passes
+from tests.ingest_server.index.kept import Kept, any_filters, kept, many, on_an_index, passes
 
 
+@on_an_index
 @given(many(), any_filters(), st.sampled_from([1, 5_000]))
 def test_a_session_is_listed_where_one_of_its_exchanges_passes(
     exchanges: list[Kept], filters: Filters, count_max: int

@@ -17,7 +17,7 @@ from ingest_server.index.row import KEYS_PER_US, started_at
 from ingest_server.index.schema import open_index
 from ingest_server.index.stats import BY, By, Percentiles, Stats, StatsRow
 from tests.ingest_server.index.filled import put
-from tests.ingest_server.index.kept import Kept, any_filters, kept, many, passes
+from tests.ingest_server.index.kept import Kept, any_filters, kept, many, on_an_index, passes
 from tests.ingest_server.index.moments import NOW_US
 
 _STEP_S = 1_733  # between two exchanges: about two an hour
@@ -45,6 +45,7 @@ def _group(by: By, one: Kept) -> str | None:
     return started_at(one.row.at)[:10] if by == "day" else getattr(one.row, by)
 
 
+@on_an_index
 @given(many(), any_filters(), st.sampled_from(BY))
 def test_figures_are_those_of_the_exchanges_that_pass(exchanges: list[Kept], filters: Filters, by: By) -> None:
     exchanges, filters = _spread(exchanges), _spread_filters(filters)
