@@ -23,7 +23,7 @@ from tests.traffic.llm.dialects.openai_chat_examples import (
     whole,
 )
 from tests.traffic.llm.example import DECODER, Example, decode, raw
-from tests.traffic.llm.properties import check_all
+from tests.traffic.llm.properties import check_all, check_end
 from traffic.llm.call import (
     LlmCall,
     Media,
@@ -250,6 +250,9 @@ def test_an_error_in_mid_stream_ends_it_and_what_came_before_stays() -> None:
 
 
 def test_a_stream_without_its_end_is_truncated() -> None:
+    check_end(streamed(PLAIN_DELTAS), b"[DONE]")
+    check_end(played({"error": FAILURE}), b"}")
+    check_end(whole(PLAIN), b"}")
     finished = chunk({"index": 0, "delta": {"content": "So"}, "finish_reason": "stop"})
     call = decode(played(finished)).call
     assert (call.truncated, call.finish_reason) == (True, "stop")

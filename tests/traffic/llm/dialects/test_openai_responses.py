@@ -23,7 +23,7 @@ from tests.traffic.llm.dialects.openai_responses_examples import (
     whole,
 )
 from tests.traffic.llm.example import DECODER, Example, decode, raw
-from tests.traffic.llm.properties import check_all
+from tests.traffic.llm.properties import check_all, check_end
 from traffic.llm.call import (
     LlmCall,
     Media,
@@ -269,6 +269,8 @@ def test_an_error_stands_instead_of_an_answer() -> None:
 
 
 def test_without_its_end_it_is_truncated() -> None:
+    for status in ("completed", "incomplete", "failed"):
+        check_end(streamed(PLAIN, status), b"}")
     call = decode(played(*events(TOOLS))).call
     assert (call.truncated, call.finish_reason) == (True, None)
     assert decode(played(("response.created", {"response": {"id": "resp_1"}}))).call.truncated
