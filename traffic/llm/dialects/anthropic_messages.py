@@ -9,9 +9,9 @@ The counts of a stream are cumulative: those of message_delta replace those of m
 event leaves out stays. `input_tokens` is without what was read from a cache or written into one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from traffic.llm.call import (
     Chunk,
@@ -35,16 +35,25 @@ from traffic.llm.shapes import base64_bytes, count, json_text, mapping, sequence
 _SAID_ELSEWHERE: Final = frozenset({"model", "messages", "system", "tools", "stream"})
 _ROLES: Final[dict[str, Role]] = {"user": "user", "assistant": "assistant", "system": "system"}
 _MEDIA: Final[dict[str, Literal["image", "file"]]] = {"image": "image", "document": "file", "container_upload": "file"}
-# What a delta adds: the field of the delta that holds it, the field of the block that it continues, its kind.
-_DELTAS: Final[dict[str, tuple[str, str, Literal["text", "reasoning", "tool_call"]]]] = {
-    "text_delta": ("text", "text", "text"),
-    "thinking_delta": ("thinking", "thinking", "reasoning"),
-    "input_json_delta": ("partial_json", "input", "tool_call"),
-    "compaction_delta": ("content", "content", "text"),
-}
 _INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
+_BLOCKS_MAX: Final = 4096  # of a stream: each takes memory
+
 Figures = dict[str, tuple[int, str]]  # by field of `usage`: the count, and its JSON path
+
+
+class _Delta(NamedTuple):
+    source: str  # the field of the delta that holds what it adds
+    field: str  # the field of the block that it continues
+    kind: Literal["text", "reasoning", "tool_call"]
+
+
+_DELTAS: Final = {
+    "text_delta": _Delta("text", "text", "text"),
+    "thinking_delta": _Delta("thinking", "thinking", "reasoning"),
+    "input_json_delta": _Delta("partial_json", "input", "tool_call"),
+    "compaction_delta": _Delta("content", "content", "text"),
+}
 
 
 class AnthropicMessages:
@@ -117,7 +126,7 @@ class _Reader:
             case "content_block_start":
                 return self._start(document, event.at_ms)
             case "content_block_stop":
-                self._blocks[document["index"]].is_whole = True
+                self._block(document).is_whole = True
             case "message_start":
                 self._message = mapping(document.get("message"))
                 _count(self._message.get("usage"), "message.usage", self._figures)
@@ -141,7 +150,11 @@ class _Reader:
 
     def _start(self, document: dict[str, Any], at_ms: float | None) -> list[Chunk]:
         block = _Block(mapping(document.get("content_block")))
-        self._blocks[int(document["index"])] = block
+        index = count(document.get("index"))
+        if index is None:
+            raise ValueError("content_block_start has no index")
+        if len(self._blocks) < _BLOCKS_MAX:
+            self._blocks[index] = block
         match _part(block.start):
             case Text(said):
                 return [Chunk(at_ms, "text", said)]
@@ -152,18 +165,21 @@ class _Reader:
         return []
 
     def _add(self, document: dict[str, Any], at_ms: float | None) -> list[Chunk]:
-        delta = document["delta"]
-        known = _DELTAS.get(delta["type"])
-        if known is None:  # a signature, a citation
+        delta = mapping(document.get("delta"))
+        known = _DELTAS.get(text(delta.get("type")))
+        added = text(delta.get(known.source)) if known is not None else ""
+        if known is None or not added:  # a signature, a citation
             return []
-        source, field, kind = known
-        added = delta[source]
-        if not added:
-            return []
-        block = self._blocks[document["index"]]
-        block.added.append(text(added))
-        block.field = field
-        return [Chunk(at_ms, kind, text(added))]
+        block = self._block(document)
+        block.added.append(added)
+        block.field = known.field
+        return [Chunk(at_ms, known.kind, added)]
+
+    def _block(self, document: dict[str, Any]) -> _Block:
+        block = self._blocks.get(count(document.get("index")) or 0)
+        if block is None:
+            raise ValueError(f"{document['type']} of a block that did not start")
+        return block
 
 
 def _facts(message: dict[str, Any], parts: tuple[Part, ...]) -> dict[str, Any]:
@@ -236,7 +252,8 @@ def _input(document: dict[str, Any]) -> Iterator[Message]:
 def _result(block: dict[str, Any]) -> Iterator[Part]:
     """The result, and the images and documents in it."""
     parts = tuple(_parts(block.get("content")))
-    yield ToolResult(text_or_none(block.get("tool_use_id")), None, _texts(parts), block.get("is_error") is True)
+    said = "\n".join(part.text for part in parts if isinstance(part, Text))
+    yield ToolResult(text_or_none(block.get("tool_use_id")), None, said, block.get("is_error") is True)
     yield from (part for part in parts if isinstance(part, Media))
 
 
@@ -260,7 +277,8 @@ def _part(block: dict[str, Any]) -> Part | None:
         case "compaction":
             return _said(block.get("content"))
         case "search_result":
-            return _said(_texts(_parts(block.get("content"))))
+            words = (text(each.get("text")) for each in map(mapping, sequence(block.get("content"))))
+            return _said("\n".join(filter(None, words)))
         case "image" | "document" | "container_upload":
             return _media(block, _MEDIA[kind])
     if kind.endswith("tool_use"):  # server_tool_use, mcp_tool_use
@@ -274,10 +292,6 @@ def _part(block: dict[str, Any]) -> Part | None:
 
 def _said(words: Any) -> Text | None:
     return Text(words) if isinstance(words, str) and words else None
-
-
-def _texts(parts: Iterable[Part]) -> str:
-    return "\n".join(part.text for part in parts if isinstance(part, Text))
 
 
 def _media(block: dict[str, Any], kind: Literal["image", "file"]) -> Media:

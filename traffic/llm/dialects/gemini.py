@@ -22,6 +22,7 @@ from traffic.llm.shapes import count, mapping, sequence, text, text_or_none
 
 _STREAMED: Final = ":streamGenerateContent"
 _METHODS: Final = (":generateContent", _STREAMED)
+_CANDIDATES_MAX: Final = 4096  # of a stream: each takes memory
 _SAID_ELSEWHERE: Final = frozenset({"model", "contents", "systemInstruction", "system_instruction", "tools"})
 
 
@@ -101,7 +102,9 @@ class _Reader:
         index = count(found.get("index")) or 0
         candidate = self._candidates.get(index)
         if candidate is None:
-            candidate = self._candidates[index] = _Candidate()
+            candidate = _Candidate()
+            if len(self._candidates) < _CANDIDATES_MAX:
+                self._candidates[index] = candidate
         reason = found.get("finishReason")
         if isinstance(reason, str):
             candidate.finish_reason = reason

@@ -2,8 +2,6 @@
 whatever shape, makes them fail.
 """
 
-import copy
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.traffic.llm.damage import event, read_anything
 from tests.traffic.llm.dialects import openai_chat_examples as chat
 from tests.traffic.llm.dialects import openai_responses_examples as responses
-from traffic.llm.dialect import Dialect, RequestView
+from traffic.llm.dialect import Dialect
 from traffic.llm.dialects.openai_chat import OpenAIChat
 from traffic.llm.dialects.openai_completions import OpenAICompletions
 from traffic.llm.dialects.openai_embeddings import OpenAIEmbeddings
 from traffic.llm.dialects.openai_responses import OpenAIResponses
-from traffic.llm.events import Event
 
 DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": OpenAIChat(),
@@ -44,59 +42,15 @@ DOCUMENTS: dict[str, list[Any]] = {
 }
 
 
-def _words(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for each in value:
-            yield from _words(each)
-        if isinstance(value, dict):
-            yield from _words(list(value.values()))
-
-
-words = st.sampled_from(sorted(set(_words(DOCUMENTS))))
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words | st.just(""),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words, inner, max_size=6),
-    max_leaves=20,
-)
-
-
-@st.composite
-def damaged(draw: st.DrawFn, documents: list[Any]) -> Any:
-    """One of the documents, with some places in it replaced by anything."""
-    document = copy.deepcopy(draw(st.sampled_from(documents)))
-    for _ in range(draw(st.integers(1, 3))):
-        place = document
-        while True:
-            key = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
-            if not isinstance(place[key], dict | list) or not place[key] or draw(st.booleans()):
-                break
-            place = place[key]
-        place[key] = draw(anything)
-    return document
-
-
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 calls = st.lists(st.tuples(st.text("abc_", min_size=1, max_size=5), texts), max_size=3)
 sizes = st.lists(st.integers(1, 5), min_size=1, max_size=5)
 
 
-def event(document: Any) -> Event:
-    return Event(json.dumps(document).encode())
-
-
 @pytest.mark.parametrize("path", DIALECTS)
 @given(data=st.data())
 def test_json_of_any_shape_is_read_without_a_failure(path: str, data: st.DataObject) -> None:
-    dialect, reader = DIALECTS[path], DIALECTS[path].stream()
-    for document in data.draw(st.lists(anything | damaged(DOCUMENTS[path]), min_size=1, max_size=4)):
-        request = RequestView("POST", path, {}, {}, document)
-        dialect.matches(request)
-        dialect.asked(request)
-        dialect.answered(document)
-        reader.feed(event(document))
-        reader.answered()
+    read_anything(DIALECTS[path], path, DOCUMENTS[path], data)
 
 
 @given(said=texts, thought=texts, refusal=texts, tools=calls, sizes=sizes)
