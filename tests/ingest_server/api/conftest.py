@@ -1,49 +1,53 @@
 """A running ingest server that has four exchanges, in its files and in its index."""
 
-import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientSession
 
-from ingest_server.index.row import KEYS_PER_US
-from ingest_server.index.schema import index_path, open_index
+from ingest_server.index.entry import entry_of
+from ingest_server.index.schema import index_path
+from ingest_server.index.writer import IndexWriter
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
-from tests.e2e.scripted import until
+from ingest_server.store import Store
 from tests.ingest_server.api.stock import ALL, Stocked
-from tests.ingest_server.index.filled import put
-from tests.ingest_server.index.kept import kept
-from tests.ingest_server.recorder_side import JOURNAL, STARTED_NS
+from tests.ingest_server.recorder_side import JOURNAL
+from traffic.capture import metadata, names
+from traffic.llm.decode import Decoder, Raw
+from traffic.llm.dialects import BUILT_IN
 
 
 @pytest.fixture
-async def server(settings: IngestSettings) -> AsyncIterator[IngestServer]:
-    async with IngestServer(settings) as server:
-        yield server
+async def stocked(settings: IngestSettings) -> AsyncIterator[ClientSession]:
+    async with serving(settings, *ALL) as client:
+        yield client
 
 
-@pytest.fixture
-async def stocked(client: ClientSession, settings: IngestSettings) -> ClientSession:
-    await stock(client, settings, *ALL)
-    return client
+@asynccontextmanager
+async def serving(settings: IngestSettings, *exchanges: Stocked) -> AsyncIterator[ClientSession]:
+    """A client of a server that has these."""
+    keep(settings, *exchanges)
+    async with (
+        IngestServer(settings) as server,
+        ClientSession(f"http://127.0.0.1:{server.port}") as client,
+    ):
+        yield client
 
 
-async def stock(client: ClientSession, settings: IngestSettings, *exchanges: Stocked) -> None:
-    frames = b"".join(each.frames for each in exchanges)
-    async with client.put(f"/v1/journals/{JOURNAL}/0", data=io.BytesIO(frames)) as reply:
-        assert reply.status == 200
-    await until(lambda: all(is_stored(settings, each) for each in exchanges), "the files are written")
-    database = open_index(index_path(settings.log_dir))
-    put(database, [kept(id=each.id, stem=each.stem, at=at_of(each)) for each in exchanges])
-    database.close()
+def keep(settings: IngestSettings, *exchanges: Stocked) -> None:
+    store = Store(settings)
+    store.apply(JOURNAL, 0, [each.frames for each in exchanges])
+    store.settle(flush=True)
+    index_path(settings.log_dir).parent.mkdir(exist_ok=True)
+    writer = IndexWriter(index_path(settings.log_dir))
+    decoder = Decoder(BUILT_IN)
+    raws = [(each.stem, raw(settings, each)) for each in exchanges]
+    writer.put([entry_of(stem, raw.metadata, decoder.decode(raw), "1") for stem, raw in raws])
+    writer.close()
 
 
-def is_stored(settings: IngestSettings, each: Stocked) -> bool:
-    path = settings.log_dir / f"{each.stem}_response.bin"
-    is_described = path.with_name(f"{each.stem}_metadata.json").exists()
-    return is_described and path.stat().st_size == len(each.response)
-
-
-def at_of(each: Stocked) -> int:
-    return (STARTED_NS // 1000 + each.number * 1_000_000) * KEYS_PER_US
+def raw(settings: IngestSettings, each: Stocked) -> Raw:
+    request, response, facts = [(settings.log_dir / f"{each.stem}{part}").read_bytes() for part in names.PARTS]
+    return Raw(metadata.decode(facts), request, response)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gzip
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,9 @@ import pytest
 from aiohttp import ClientSession
 
 from ingest_server.api import bodies, recordings
-from ingest_server.server import IngestServer
 from ingest_server.settings import IngestLimits, IngestSettings
 from tests.e2e.scripted import connect, until
-from tests.ingest_server.api.conftest import stock
+from tests.ingest_server.api.conftest import serving
 from tests.ingest_server.api.stock import (
     ALL,
     CHAT,
@@ -95,18 +93,16 @@ async def test_decoded_is_the_body_without_chunks_and_compression_in_a_type_that
         assert (reply.status, await reply.read()) == (206, STREAM[6:21])
 
 
-async def test_what_could_not_be_decoded_is_told_beside_the_rest(
-    client: ClientSession, settings: IngestSettings
-) -> None:
+async def test_what_could_not_be_decoded_is_told_beside_the_rest(settings: IngestSettings) -> None:
     cut = Stocked(5, STREAMED.request, STREAMED.response[:-30])
     odd = Stocked(6, STREAMED.request, answer(b"abc", "Content-Encoding: \xe9\x00x"))
-    await stock(client, settings, cut, odd)
-    async with client.get(f"/v1/exchanges/{cut.id}/response?decoded=1") as reply:
-        assert STREAM.startswith(await reply.read())
-        problem = "the body is cut: its last chunk is missing; the gzip data is cut"
-        assert reply.headers["X-Recording-Problem"] == problem
-    async with client.get(f"/v1/exchanges/{odd.id}/response?decoded=1") as reply:
-        assert reply.status == 200
+    async with serving(settings, cut, odd) as client:
+        async with client.get(f"/v1/exchanges/{cut.id}/response?decoded=1") as reply:
+            assert STREAM.startswith(await reply.read())
+            problem = "the body is cut: its last chunk is missing; the gzip data is cut"
+            assert reply.headers["X-Recording-Problem"] == problem
+        async with client.get(f"/v1/exchanges/{odd.id}/response?decoded=1") as reply:
+            assert reply.status == 200
 
 
 @pytest.fixture
@@ -116,26 +112,25 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_what_is_too_large_to_be_decoded_is_told_and_can_be_had_as_stored(
-    client: ClientSession, settings: IngestSettings
-) -> None:
+async def test_what_is_too_large_to_be_decoded_is_told_and_can_be_had_as_stored(settings: IngestSettings) -> None:
     large = Stocked(5, CHAT.request, answer(b"x" * 1001, "Content-Type: application/json"))
-    await stock(client, settings, large)
-    text = (
-        f"the response has {len(large.response):,} bytes, and at most 1,000 are decoded: ask for it as it is stored\n"
-    )
-    for path in ("/response?decoded=1", "/events", ""):
-        async with client.get(f"/v1/exchanges/{large.id}{path}") as reply:
-            assert (reply.status, await reply.text()) == (413, text)
-    async with client.get(f"/v1/exchanges/{large.id}/response") as reply:
-        assert await reply.read() == large.response
+    async with serving(settings, large) as client:
+        size = f"the response has {len(large.response):,} bytes"
+        text = f"{size}, and at most 1,000 are decoded: ask for it as it is stored\n"
+        for path in ("/response?decoded=1", "/events", ""):
+            async with client.get(f"/v1/exchanges/{large.id}{path}") as reply:
+                assert (reply.status, await reply.text()) == (413, text)
+        async with client.get(f"/v1/exchanges/{large.id}/response") as reply:
+            assert await reply.read() == large.response
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_small_body_that_unpacks_to_a_large_one_is_cut(client: ClientSession, settings: IngestSettings) -> None:
+async def test_a_small_body_that_unpacks_to_a_large_one_is_cut(settings: IngestSettings) -> None:
     bomb = Stocked(5, CHAT.request, chunked(gzip.compress(b"x" * 10**7)[:500], "Content-Encoding: gzip"))
-    await stock(client, settings, bomb)
-    async with client.get(f"/v1/exchanges/{bomb.id}/response?decoded=1") as reply:
+    async with (
+        serving(settings, bomb) as client,
+        client.get(f"/v1/exchanges/{bomb.id}/response?decoded=1") as reply,
+    ):
         assert await reply.read() == b"x" * 1000
         assert "only the first 1000 bytes were unpacked" in reply.headers["X-Recording-Problem"]
 
@@ -212,15 +207,8 @@ async def test_damaged_metadata_is_told_as_such(stocked: ClientSession, settings
 LARGE = Stocked(5, CHAT.request, answer(os.urandom(4 * 1024 * 1024), "Content-Type: application/octet-stream"))
 
 
-@pytest.fixture
-async def impatient(settings: IngestSettings) -> AsyncIterator[IngestServer]:
-    async with IngestServer(replace(settings, limits=IngestLimits(idle_s=0.3))) as server:
-        yield server
-
-
-async def test_a_large_body_comes_whole(client: ClientSession, settings: IngestSettings) -> None:
-    await stock(client, settings, LARGE)
-    async with client.get("/v1/exchanges/last/response") as reply:
+async def test_a_large_body_comes_whole(settings: IngestSettings) -> None:
+    async with serving(settings, LARGE) as client, client.get("/v1/exchanges/last/response") as reply:
         assert await reply.read() == LARGE.response
 
 
@@ -234,11 +222,13 @@ def open_files(folder: Path) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are seen in /proc")
 async def test_a_listener_that_leaves_or_takes_nothing_leaves_nothing_open(
-    impatient: IngestServer, settings: IngestSettings
+    settings: IngestSettings,
 ) -> None:
-    async with ClientSession(f"http://127.0.0.1:{impatient.port}") as client:
-        await stock(client, settings, LARGE)
-        leaves, stays = await connect(impatient.port), await connect(impatient.port)
+    settings = replace(settings, limits=IngestLimits(idle_s=0.3))
+    async with serving(settings, LARGE) as client:
+        assert client._base_url is not None
+        port = client._base_url.port or 0
+        leaves, stays = await connect(port), await connect(port)
         for each in (leaves, stays):
             each.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
             await each.send(b"GET /v1/exchanges/last/response HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -248,24 +238,22 @@ async def test_a_listener_that_leaves_or_takes_nothing_leaves_nothing_open(
         await stays.leave()
 
 
-async def test_the_link_is_served_while_large_bodies_are_sent_and_decoded(
-    client: ClientSession, settings: IngestSettings
-) -> None:
-    await stock(client, settings, LARGE)
-    done = asyncio.Event()
+async def test_the_link_is_served_while_large_bodies_are_sent_and_decoded(settings: IngestSettings) -> None:
+    async with serving(settings, LARGE) as client:
+        done = asyncio.Event()
 
-    async def fetch() -> None:
-        while not done.is_set():
-            async with client.get("/v1/exchanges/last/response?decoded=1") as reply:
-                await reply.read()
+        async def fetch() -> None:
+            while not done.is_set():
+                async with client.get("/v1/exchanges/last/response?decoded=1") as reply:
+                    await reply.read()
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(4):
-            group.create_task(fetch())
-        offset = len(LARGE.frames)
-        for number in range(10, 30):
-            data = whole(number)
-            async with client.put(f"/v1/journals/{JOURNAL}/{offset}", data=data) as reply:
-                assert reply.status == 200
-            offset += len(data)
-        done.set()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(fetch())
+            offset = len(LARGE.frames)
+            for number in range(10, 30):
+                data = whole(number)
+                async with client.put(f"/v1/journals/{JOURNAL}/{offset}", data=data) as reply:
+                    assert reply.status == 200
+                offset += len(data)
+            done.set()

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pytest
 import schemathesis
-from aiohttp import ClientSession
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -15,7 +14,7 @@ from ingest_server.api.openapi import document
 from ingest_server.api.operations import OPERATIONS
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
-from tests.ingest_server.api.conftest import stock
+from tests.ingest_server.api.conftest import keep
 from tests.ingest_server.api.stock import ALL
 
 # /v1/live never ends; test_live.py listens to it.
@@ -34,10 +33,9 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     async def serve() -> None:
         own = IngestSettings(port=0, log_dir=folder / "logs", key_dir=folder / "key")
+        keep(own, *ALL)
         async with IngestServer(own) as server:
             urls.append(f"http://127.0.0.1:{server.port}")
-            async with ClientSession(urls[0]) as client:
-                await stock(client, own, *ALL)
             ready.set()
             await end.wait()
 
