@@ -3,6 +3,7 @@
 Made by the app; the server tells it when the settings change, and when to stop.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -19,9 +20,11 @@ from ingest_server.api.recordings import Recordings
 from ingest_server.api.sending import Sender
 from ingest_server.api.sessions import Sessions
 from ingest_server.api.threads import Threads
-from ingest_server.settings import IngestSettings
+from ingest_server.settings import IndexSettings, IngestSettings
 from traffic.llm.decode import Decoder
-from traffic.llm.dialects import BUILT_IN
+from traffic.llm.registry import find_dialects
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -34,13 +37,15 @@ class Api:
         self._sender = Sender(self._threads, settings.limits.idle_s)
         recordings = Recordings(root)
         asking = Asking(settings.log_dir, self._threads, lambda: self._settings.index.enabled)
-        self._exchanges = Exchanges(asking, recordings, self._threads, Decoder(BUILT_IN))
+        self._exchanges = Exchanges(asking, recordings, self._threads, _decoder(settings.index))
         self._bodies = Bodies(recordings, self._threads, self._sender, asking.find)
         self._sessions = Sessions(asking)
         self._figures = FiguresOfMany(asking)
         self._document = document(OPERATIONS)
 
     def configure(self, settings: IngestSettings) -> None:
+        if settings.index != self._settings.index:
+            self._exchanges.decoder = _decoder(settings.index)
         self._settings = settings
         self._sender.idle_s = settings.limits.idle_s
 
@@ -65,3 +70,9 @@ class Api:
     async def _show_document(self, request: web.Request) -> web.Response:
         parameters.read(request, ())
         return json(200, self._document)
+
+
+def _decoder(settings: IndexSettings) -> Decoder:
+    """As the indexer's, which warns of what is wrong with dialects."""
+    registry = find_dialects(log.debug)
+    return Decoder(registry.dialects, settings.prices, registry.registered)

@@ -61,7 +61,7 @@ OPERATIONS: Final = (
         "GET",
         "/v1/exchanges/{ref}",
         "One exchange: its metadata, and its call to an LLM decoded anew",
-        {**_FOUND, 200: Answer("The exchange.", JSON, ExchangeDetail), 413: _BODY[413]},
+        {**_FOUND, 200: Answer("The exchange.", JSON, ExchangeDetail)},
     ),
     Operation(
         "show_request",

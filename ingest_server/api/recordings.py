@@ -38,10 +38,9 @@ class Recordings:
         return file, os.fstat(file.fileno()).st_size
 
     def raw(self, stem: str) -> tuple[Raw, bytes]:
-        """All that is recorded, and the metadata as it is stored. Raises AnswerError."""
+        """All that can be decoded, and the metadata as it is stored. Raises AnswerError."""
         facts, stored = self.metadata(stem)
-        request = self.read(stem, names.REQUEST, BODY_BYTES_MAX)
-        return Raw(facts, request, self.read(stem, names.RESPONSE, BODY_BYTES_MAX)), stored
+        return Raw(facts, self._start(stem, names.REQUEST), self._start(stem, names.RESPONSE)), stored
 
     def metadata(self, stem: str) -> tuple[Metadata, bytes]:
         """Read, and as it is stored. Raises AnswerError."""
@@ -63,3 +62,9 @@ class Recordings:
                 )
                 raise AnswerError(413, text)
             return file.read(bytes_max)
+
+    def _start(self, stem: str, part: str) -> bytes:
+        """As much as is decoded of a file, and a little more: so that it shows as cut."""
+        file, _ = self.open(stem, part)
+        with file:
+            return file.read(BODY_BYTES_MAX + 1)

@@ -12,6 +12,7 @@ from ingest_server.index.filters import PARAMETERS
 from ingest_server.index.summary import CallSummary, ExchangeSummary
 from ingest_server.server import IngestServer
 from ingest_server.settings import IndexSettings, IngestSettings
+from tests.ingest_server.api.conftest import serving
 from tests.ingest_server.api.stock import ALL, ASKED, CHAT, OPEN, PLAIN, STREAMED, Stocked
 from tests.ingest_server.recorder_side import described_as
 from traffic.llm.call import LlmCall
@@ -111,6 +112,13 @@ async def test_one_exchange_of_a_list_and_alone_have_the_same_fields(stocked: Cl
 
 def test_a_call_alone_has_every_field_of_a_call_and_of_its_summary() -> None:
     assert set(CallDetail.__struct_fields__) == {*LlmCall.__struct_fields__, *CallSummary.__struct_fields__}
+
+
+async def test_a_call_costs_what_the_configuration_says(settings: IngestSettings) -> None:
+    prices = {"gpt-4o": {"input": 1_000_000.0, "output": 2_000_000.0}}
+    async with serving(replace(settings, index=IndexSettings(prices=prices)), CHAT) as client:
+        found = await (await client.get("/v1/exchanges/last")).json()
+    assert (found["call"]["cost_usd"], found["call"]["cost_source"]) == (18.0, "prices: gpt-4o")
 
 
 async def test_what_is_no_call_and_what_still_runs_are_shown_as_well(stocked: ClientSession) -> None:
