@@ -1,4 +1,5 @@
-"""Anthropic's Messages API, also as llama.cpp, LM Studio, Ollama and gateways speak it: `.../v1/messages`.
+"""Anthropic's Messages API, also as llama.cpp, LM Studio, Ollama and gateways speak it: `.../v1/messages`. On Vertex it
+is `.../models/MODEL:rawPredict` or `:streamRawPredict`, on Bedrock `/model/MODEL/invoke`, and says `anthropic_version`.
 
     request     system, messages[].content: text or blocks; tools; metadata.user_id names the session
     answer      {"type": "message", "content": [block, ...], "stop_reason", "usage"}
@@ -9,6 +10,7 @@ The counts of a stream are cumulative: those of message_delta replace those of m
 event leaves out stays. `input_tokens` is without what was read from a cache or written into one.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple
@@ -33,6 +35,8 @@ from traffic.llm.events import Event
 from traffic.llm.shapes import base64_bytes, count, json_text, mapping, sequence, text, text_or_none
 
 _SAID_ELSEWHERE: Final = frozenset({"model", "messages", "system", "tools", "stream"})
+_CLOUD_ENDS: Final = (":rawPredict", ":streamRawPredict", "/invoke")
+_CLOUD_PATH: Final = re.compile(r"/models?/(?P<model>[^/]+?)(?::rawPredict|:streamRawPredict|/invoke)/?$")
 _ROLES: Final[dict[str, Role]] = {"user": "user", "assistant": "assistant", "system": "system"}
 _MEDIA: Final[dict[str, Literal["image", "file"]]] = {"image": "image", "document": "file", "container_upload": "file"}
 _INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -62,13 +66,13 @@ class AnthropicMessages:
     framing = "sse"
 
     def matches(self, request: RequestView) -> bool:
-        return request.posts_to("/v1/messages", "messages")
+        return request.posts_to("/v1/messages", "messages") or _path_model(request) is not None
 
     def asked(self, request: RequestView) -> Asked:
         document = mapping(request.document)
         user = text_or_none(mapping(document.get("metadata")).get("user_id"))
         return Asked(
-            model=text_or_none(document.get("model")),
+            model=text_or_none(document.get("model")) or _path_model(request),
             stream=document.get("stream") is True,
             parameters={name: value for name, value in document.items() if name not in _SAID_ELSEWHERE},
             tools=tuple(_tools(document)),
@@ -81,14 +85,24 @@ class AnthropicMessages:
         document = mapping(document)
         figures: Figures = {}
         _count(document.get("usage"), "usage", figures)
+        error = provider_error(document)
         return Answered(
             **_facts(document, tuple(_parts(document.get("content")))),
             usage=_usage(figures),
-            error=provider_error(document),
+            error=error,
+            ended="content" in document or error is not None,
         )
 
     def stream(self) -> StreamReader:
         return _Reader()
+
+
+def _path_model(request: RequestView) -> str | None:
+    """Of Vertex and Bedrock; None: it is neither's."""
+    if request.document is None or not request.posts_to(_CLOUD_ENDS, "anthropic_version"):
+        return None
+    match = _CLOUD_PATH.search(request.path)
+    return match["model"] if match is not None and match["model"] != "count-tokens" else None
 
 
 class _Block:
@@ -176,7 +190,8 @@ class _Reader:
         return [Chunk(at_ms, known.kind, added)]
 
     def _block(self, document: dict[str, Any]) -> _Block:
-        block = self._blocks.get(count(document.get("index")) or 0)
+        index = count(document.get("index"))
+        block = self._blocks.get(index) if index is not None else None
         if block is None:
             raise ValueError(f"{document['type']} of a block that did not start")
         return block

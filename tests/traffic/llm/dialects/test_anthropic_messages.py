@@ -37,6 +37,8 @@ from traffic.llm.call import (
     Usage,
 )
 
+CLOUD = {"anthropic_version": "vertex-2023-10-16", "messages": ASKED["messages"]}
+
 
 def asked(**fields: Any) -> LlmCall:
     """The call of a request with these fields."""
@@ -153,6 +155,11 @@ def test_an_error_instead_of_an_answer_is_told() -> None:
     assert (call.output, call.usage, call.truncated) == ((), Usage(), False)
 
 
+def test_what_is_no_message_has_not_come_to_its_end() -> None:
+    call = decode(Example("/v1/messages", ASKED, b"{}")).call
+    assert (call.output, call.error, call.truncated) == ((), None, True)
+
+
 def test_system_is_the_first_message_as_text_or_blocks() -> None:
     blocks = [
         {"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}},
@@ -242,6 +249,12 @@ def test_the_rest_of_a_request_is_tools_parameters_and_the_session() -> None:
         ("/anthropic/v1/messages", ASKED, True),
         ("/v1/projects/p/locations/eu/publishers/anthropic/v1/messages", ASKED, True),
         ("/v1/messages", {"messages": "no list"}, True),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/claude-test@1:rawPredict", CLOUD, True),
+        ("/x/projects/p/locations/l/publishers/anthropic/models/claude-test@1:streamRawPredict", CLOUD, True),
+        ("/model/anthropic.claude-test-v1:0/invoke", CLOUD, True),
+        ("/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict", CLOUD, False),
+        ("/v1/projects/p/locations/l/publishers/mistralai/models/m:rawPredict", ASKED, False),
+        ("/invoke", CLOUD, False),
         ("/v1/messages/count_tokens", ASKED, False),
         ("/v1/messages/batches", {"requests": []}, False),
         ("/v1/messages", {"to": "+41", "body": "a text message"}, False),
@@ -251,6 +264,18 @@ def test_the_rest_of_a_request_is_tools_parameters_and_the_session() -> None:
 def test_it_is_recognised_by_the_end_of_its_path_and_its_shape(path: str, document: Any, is_call: bool) -> None:
     decoded = DECODER.decode(raw(Example(path, document, b"{}")))
     assert (decoded is not None and decoded.call.dialect == "anthropic.messages") is is_call
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/models/claude-test@1:rawPredict", "claude-test@1"),
+        ("/model/anthropic.claude-test-v1%3A0/invoke", "anthropic.claude-test-v1:0"),
+    ],
+)
+def test_clouds_name_the_model_in_the_path(path: str, model: str) -> None:
+    call = decode(whole(PLAIN, CACHED)._replace(path=path, asked=CLOUD)).call
+    assert (call.dialect, call.model, call.response_id) == ("anthropic.messages", model, "msg_01")
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], {}, [[]], [{"type": 7}], {"type": []}])

@@ -173,3 +173,15 @@ async def test_an_error_instead_of_an_answer_is_the_one_that_the_sdk_raises() ->
     assert call.error is not None
     assert (call.error.type, call.error.message) == (body["error"]["type"], body["error"]["message"])
     assert_as_asked(call)
+
+
+async def test_vertex_says_the_same_under_a_path_of_its_own() -> None:
+    async with Overheard(streamed(PARALLEL_TOOLS, CACHED)) as overheard:
+        sdk = anthropic.AsyncAnthropicVertex(
+            base_url=overheard.url, region="eu", project_id="p", access_token="x", max_retries=0
+        )
+        async with sdk, sdk.messages.stream(**REQUEST) as stream:
+            message = await stream.get_final_message()
+        call = decode(overheard.raw).call
+    assert_same(message, call)
+    assert_as_asked(call)
