@@ -70,7 +70,8 @@ class App:
         try:
             return await handler(request)
         except web.HTTPNotFound:
-            where = "PUT /ID/request or /ID/response, where ID is a UUID"
+            door = "PUT /ID/request or /ID/response, where ID is a UUID"
+            where = door if request.method == "PUT" else "GET /openapi.json lists all"
             return plain_text(400, f"no such path: {request.path} ({where})")
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))

@@ -34,11 +34,11 @@ class Api:
         """`root`: log_dir, with a separator at its end."""
         self._settings = settings
         self._threads = Threads()
-        self._sender = Sender(self._threads, settings.limits.idle_s)
+        self._sender = Sender(self._threads, f"{root}.ingest", settings.limits.idle_s)
         recordings = Recordings(root)
         asking = Asking(settings.log_dir, self._threads, lambda: self._settings.index.enabled)
-        self._exchanges = Exchanges(asking, recordings, self._threads, _decoder(settings.index))
-        self._bodies = Bodies(recordings, self._threads, self._sender, asking.find)
+        self._exchanges = Exchanges(asking, recordings, self._sender, _decoder(settings.index))
+        self._bodies = Bodies(recordings, self._sender, asking.find)
         self._sessions = Sessions(asking)
         self._figures = FiguresOfMany(asking)
         self._document = document(OPERATIONS)

@@ -3,21 +3,18 @@
 Called for the paths below /v1/exchanges/{ref}.
 """
 
-import io
 import itertools
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 from aiohttp import web
 
-from ingest_server.answers import json
 from ingest_server.api import parameters
 from ingest_server.api.parameters import DECODED, EVENTS_LIMIT, EVENTS_START
 from ingest_server.api.recordings import Recordings
 from ingest_server.api.sending import BYTES, Sender, harmless
-from ingest_server.api.threads import Threads
 from ingest_server.index.reference import Found
 from traffic.capture import names
 from traffic.capture.metadata import Metadata
@@ -27,6 +24,8 @@ from traffic.llm.streams import Framing, stream_of
 
 EVENTS: Final = 10_000  # where nobody says how many
 _PROBLEM_CHARACTERS_MAX: Final = 500
+
+_encode = msgspec.json.Encoder().encode
 
 
 class StreamEvent(msgspec.Struct, frozen=True):
@@ -48,13 +47,12 @@ class Bodies:
     def __init__(
         self,
         recordings: Recordings,
-        threads: Threads,
         sender: Sender,
         find: Callable[[web.Request], Awaitable[Found]],
     ) -> None:
         """`find` names the exchange that a path means; raises AnswerError."""
         self._recordings = recordings
-        self._threads = threads
+        self._threads = sender.threads
         self._sender = sender
         self._find = find
 
@@ -74,22 +72,29 @@ class Bodies:
 
     async def _send_decoded(self, request: web.Request, stem: str, part: str) -> web.StreamResponse:
         async with self._threads.holding_a_recording():
-            recording = await self._threads.run(partial(self._decode, stem, part))
-            headers = _headers(stem, part.removesuffix(".bin"), harmless(recording.content_type))
-            if recording.problems:
-                problem = ascii("; ".join(recording.problems))[1:-1]
-                headers["X-Recording-Problem"] = problem[:_PROBLEM_CHARACTERS_MAX]
-            content = recording.content
-            return await self._sender.send(request, io.BytesIO(content), len(content), headers)
+            content, size, headers = await self._threads.run(partial(self._decoded, stem, part))
+        return await self._sender.send(request, content, size, headers)
+
+    def _decoded(self, stem: str, part: str) -> tuple[BinaryIO, int, dict[str, str]]:
+        recording = self._decode(stem, part)
+        headers = _headers(stem, part.removesuffix(".bin"), harmless(recording.content_type))
+        if recording.problems:
+            problem = ascii("; ".join(recording.problems))[1:-1]
+            headers["X-Recording-Problem"] = problem[:_PROBLEM_CHARACTERS_MAX]
+        return self._sender.put_aside(recording.content), len(recording.content), headers
 
     async def events(self, request: web.Request) -> web.Response:
         asked = parameters.read(request, (EVENTS_LIMIT, EVENTS_START))
         found = await self._find(request)
         start, limit = asked.get("start", 0), asked.get("limit", EVENTS)
         async with self._threads.holding_a_recording():
-            return json(200, await self._threads.run(partial(self._events, found.stem, start, limit)))
+            body = await self._threads.run(partial(self._events, found.stem, start, limit))
+        return web.Response(body=body, content_type="application/json")
 
-    def _events(self, stem: str, start: int, limit: int) -> StreamEvents:
+    def _events(self, stem: str, start: int, limit: int) -> BinaryIO:
+        return self._sender.put_aside(_encode(self._found_events(stem, start, limit)))
+
+    def _found_events(self, stem: str, start: int, limit: int) -> StreamEvents:
         facts, _ = self._recordings.metadata(stem)
         recording = self._decode(stem, names.RESPONSE, facts)
         stream = stream_of(facts, recording)

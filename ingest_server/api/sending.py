@@ -1,10 +1,14 @@
-"""Sends the bytes of a recording, whole or a range of them, in pieces: memory holds one piece at a time.
+"""Sends the bytes of a recording, whole or a range of them, in pieces: memory holds one piece at a time. What is large
+and was made for an answer waits in a file without a name.
 
 A listener that takes nothing for `idle_s` is cut off. No answer is anything that a browser would run: only types that
 it shows as text or keeps as a file are passed on. Called by the endpoints of bodies.
 """
 
 import asyncio
+import io
+import os
+import tempfile
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -15,6 +19,7 @@ from ingest_server.api.ranges import UnsatisfiableError, range_of
 from ingest_server.api.threads import Threads
 
 PIECE_BYTES: Final = 256 * 1024
+SMALL_BYTES_MAX: Final = 1024 * 1024
 BYTES: Final = "application/octet-stream"
 _SHOWN: Final = frozenset({"application/json", "application/x-ndjson", "text/event-stream", "text/plain"})
 
@@ -30,9 +35,21 @@ def harmless(content_type: str) -> str:
 
 
 class Sender:
-    def __init__(self, threads: Threads, idle_s: float) -> None:
-        self._threads = threads
+    def __init__(self, threads: Threads, folder: str, idle_s: float) -> None:
+        """`folder`: for the files without a name; the system's where it cannot be written."""
+        self.threads = threads
+        self._folder = folder
         self.idle_s = idle_s
+
+    def put_aside(self, data: bytes) -> BinaryIO:
+        """For send(), or as the body of a response. Called in a thread."""
+        if len(data) <= SMALL_BYTES_MAX:
+            return io.BytesIO(data)
+        folder = self._folder if os.access(self._folder, os.W_OK) else None
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed when it is sent)
+        file.write(data)
+        file.seek(0)
+        return file
 
     async def send(
         self, request: web.Request, content: BinaryIO, size: int, headers: dict[str, str]
@@ -60,7 +77,7 @@ class Sender:
         at = part.start
         try:
             while at < part.stop:
-                piece = await self._threads.run(partial(_read, content, at, min(PIECE_BYTES, part.stop - at)))
+                piece = await self.threads.run(partial(_read, content, at, min(PIECE_BYTES, part.stop - at)))
                 if not piece:
                     break
                 async with asyncio.timeout(self.idle_s):

@@ -103,7 +103,7 @@ async def test_the_live_feed_tells_of_starts_and_ends(client: aiohttp.ClientSess
 
 OWN_NAMES = "ask for localhost or its address, or add the name to ingest.allowed_hosts\n"
 REFUSED = [
-    ("GET", "/", {}, 400, "no such path: / (PUT /ID/request or /ID/response, where ID is a UUID)\n"),
+    ("GET", "/", {}, 400, "no such path: / (GET /openapi.json lists all)\n"),
     ("PUT", "/a/b/c", {}, 400, "no such path: /a/b/c (PUT /ID/request or /ID/response, where ID is a UUID)\n"),
     ("POST", "/health", {}, 405, "POST is not possible here, but GET, HEAD\n"),
     (

@@ -238,6 +238,20 @@ async def test_a_listener_that_leaves_or_takes_nothing_leaves_nothing_open(
         await stays.leave()
 
 
+async def test_listeners_that_take_nothing_of_decoded_bodies_hold_up_nobody(settings: IngestSettings) -> None:
+    huge = Stocked(5, CHAT.request, answer(os.urandom(16 * 1024 * 1024), "Content-Type: application/octet-stream"))
+    async with serving(settings, huge) as client:
+        assert client._base_url is not None
+        listeners = [await connect(client._base_url.port or 0) for _ in range(5)]
+        for each in listeners:
+            each.writer.transport.pause_reading()  # type: ignore[attr-defined] # a socket's transport can
+            await each.send(b"GET /v1/exchanges/last/response?decoded=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with client.get("/v1/exchanges/last") as reply:
+            assert (await reply.json())["id"] == huge.id
+        for each in listeners:
+            each.reset()
+
+
 async def test_the_link_is_served_while_large_bodies_are_sent_and_decoded(settings: IngestSettings) -> None:
     async with serving(settings, LARGE) as client:
         done = asyncio.Event()
