@@ -159,8 +159,8 @@ class HttpClientSection(Section):
 
 class PriceSection(Section):
     input: UsdPerMillion
-    output: UsdPerMillion | None = None  # None: nothing is known of what such tokens cost
-    cached_input: UsdPerMillion | None = None
+    output: UsdPerMillion | None = None  # None: free, as with embeddings
+    cached_input: UsdPerMillion | None = None  # None: as `input`; so is cache_write
     cache_write: UsdPerMillion | None = None
 
 

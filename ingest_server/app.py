@@ -5,6 +5,7 @@ Errors are one line of plain text. What is sent is taken in uploads.py; what wat
 
 import time
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -14,8 +15,9 @@ from ingest_server.api.api import Api
 from ingest_server.api.operations import OPERATIONS, Alive
 from ingest_server.door import Door
 from ingest_server.guard import Guard, add_headers
+from ingest_server.indexer import Indexer
 from ingest_server.live import Feed, TooManyListenersError
-from ingest_server.parts import parts
+from ingest_server.parts import index_parts, parts
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store, TooManyJournalsError
 from ingest_server.uploads import Uploads
@@ -24,15 +26,23 @@ from traffic.health import health_of
 
 RETRY_AFTER_S = 1
 
+
+class Outlook(NamedTuple):
+    """Where others see what happens here."""
+
+    feed: Feed
+    indexer: Indexer
+
+
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class App:
-    def __init__(self, store: Store, door: Door, writer: Writer, feed: Feed, settings: IngestSettings) -> None:
+    def __init__(self, store: Store, door: Door, writer: Writer, outlook: Outlook, settings: IngestSettings) -> None:
         self._store = store
         self._writer = writer
-        self._feed = feed
-        self._metrics = metrics.Metrics(store.tally, store.ledger)
+        self._feed, self._indexer = outlook
+        self._metrics = metrics.Metrics(store.tally, store.ledger, outlook.indexer.figures)
         self._uploads = Uploads(store, door, writer, settings.limits.idle_s)
         self._api = Api(settings, store.files.root)
 
@@ -93,7 +103,9 @@ class App:
 
     async def _health_detailed(self, _request: web.Request) -> web.Response:
         report = self._store.ledger.report(time.time_ns())
-        health = health_of("ingest", [*parts(self._writer, self._store.files.root, report)])
+        health = health_of(
+            "ingest", [*parts(self._writer, self._store.files.root, report), *index_parts(self._indexer.status)]
+        )
         return json(health.http_status, health)
 
     async def _show_ledger(self, _request: web.Request) -> web.Response:

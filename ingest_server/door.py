@@ -117,7 +117,7 @@ class Door:
         exchange.halves = halves
         self._leave(incoming)
         if len(halves) == 2:
-            self._tally.tell_finished(facts)
+            self._tally.tell_finished(facts, exchange.stem)
 
     def drop(self, incoming: Incoming) -> None:
         """Forget a half that could not be kept; it may be sent again."""

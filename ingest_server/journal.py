@@ -226,7 +226,8 @@ class Journal:
                 files.append(exchange.kept, encode_record(Kept.ENDED, exchange.ended_at, b""))
                 self._leftover.append((exchange.ended_at, exchange.kept))
             self._tally.open_exchanges -= 1
-            self._tally.tell_finished(facts)
+            assert exchange.stem is not None
+            self._tally.tell_finished(facts, exchange.stem)
             self._turn.offer()
         for exchange in self._large.values():
             exchange.write_out(self._files)

@@ -80,5 +80,5 @@ class Feed:
             listener.end()
 
 
-def _format(name: str, fields: dict[str, object]) -> bytes:
+def _format(name: str, fields: object) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), _encode(fields))

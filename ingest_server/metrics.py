@@ -1,10 +1,14 @@
-"""`/metrics`: tally and ledger in the Prometheus text format. The library is imported at the first question."""
+"""`/metrics`: tally, ledger and the figures of calls in the Prometheus text format.
+
+The library is imported at the first question.
+"""
 
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ingest_server.ledger import Ledger
+from ingest_server.llm_figures import LlmFigures
 from ingest_server.tally import Tally
 
 if TYPE_CHECKING:
@@ -37,9 +41,10 @@ _LEDGER = (
 
 
 class _Collector:
-    def __init__(self, tally: Tally, ledger: Ledger) -> None:
+    def __init__(self, tally: Tally, ledger: Ledger, figures: LlmFigures) -> None:
         self._tally = tally
         self._ledger = ledger
+        self._figures = figures
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
@@ -54,6 +59,7 @@ class _Collector:
         yield ended
         yield GaugeMetricFamily("recorder_ingest_open_exchanges", "Exchanges running", value=self._tally.open_exchanges)
         yield from self._collect_ledger()
+        yield from self._figures.collect(self._tally.open_exchanges, time.monotonic())
 
     def _collect_ledger(self) -> "Iterator[Metric]":
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
@@ -75,8 +81,8 @@ class _Collector:
 
 
 class Metrics:
-    def __init__(self, tally: Tally, ledger: Ledger) -> None:
-        self._collector = _Collector(tally, ledger)
+    def __init__(self, tally: Tally, ledger: Ledger, figures: LlmFigures) -> None:
+        self._collector = _Collector(tally, ledger, figures)
         self._registry: CollectorRegistry | None = None
 
     def text(self) -> bytes:

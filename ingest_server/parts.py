@@ -4,12 +4,14 @@ import shutil
 import time
 from collections.abc import Iterator
 
+from ingest_server.indexer import IndexStatus
 from ingest_server.ledger import Report
 from ingest_server.writer import WAITING_MAX, Writer
 from traffic.health import Part, State, disk_part
 
 SLOW_S = 5.0  # a batch that takes longer shows that the disk has trouble
 STUCK_S = 30.0
+WAITING_FOR_INDEX = 1000  # exchanges; with more it does not keep up
 RECENT_NS = 60 * 1_000_000_000  # a write error counts for so long after the disk works again
 
 
@@ -21,6 +23,17 @@ def parts(writer: Writer, log_dir: str, report: Report) -> Iterator[Part]:
         status: State = "degraded" if recorder.state == "silent" or recorder.unexplained else "ok"
         contact = "none since the start" if recorder.last_contact_s is None else f"{recorder.last_contact_s:.0f} s ago"
         yield Part(f"recorder {recorder.name}", status, f"{recorder.state}, last contact {contact}")
+
+
+def index_parts(status: IndexStatus) -> Iterator[Part]:
+    """Nothing where there is no index; never failing, for no recording depends on it."""
+    if status.state == "off":
+        return
+    text = f"{status.state}, {status.waiting:,} exchanges wait"
+    if status.problem is not None:
+        yield Part("index", "degraded", f"{text}: the indexer {status.problem}")
+    else:
+        yield Part("index", "degraded" if status.waiting > WAITING_FOR_INDEX else "ok", text)
 
 
 def _writer_part(writer: Writer) -> Part:

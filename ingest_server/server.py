@@ -14,10 +14,12 @@ from typing import Self
 from aiohttp import web
 
 from ingest_server import deletion
-from ingest_server.app import App
+from ingest_server.app import App, Outlook
 from ingest_server.connection import Connection, Crowd
 from ingest_server.door import Door
 from ingest_server.guard import Guard
+from ingest_server.index.summary import ExchangeSummary
+from ingest_server.indexer import Indexer
 from ingest_server.live import Feed
 from ingest_server.lock import FolderLock
 from ingest_server.reload import Secrets, taken_over, waiting_for_restart
@@ -46,6 +48,7 @@ class IngestServer:
         self._lock: FolderLock | None = None
         self._writer: Writer | None = None
         self._sweeper: Sweeper | None = None
+        self._indexer: Indexer | None = None
         self._runner: web.AppRunner | None = None
         self._feed: Feed | None = None
         self._listeners: list[asyncio.Server] = []
@@ -71,18 +74,27 @@ class IngestServer:
         except BaseException:
             self._release()
             raise
-        tally = store.tally
+        tally, loop = store.tally, asyncio.get_running_loop()
 
         def watch(is_watched: bool) -> None:
             tally.watched = is_watched
+            indexer.watch(is_watched)
 
-        self._feed = Feed(watch, settings.limits.listeners)
-        self._writer = Writer(store, self._feed.publish)
+        def publish(summaries: list[ExchangeSummary]) -> None:
+            feed.publish([("call", summary) for summary in summaries])
+
+        feed = self._feed = Feed(watch, settings.limits.listeners)
+        indexer = self._indexer = Indexer(settings, publish)
+        self._writer = Writer(store, feed.publish, indexer.tell)
         self._writer.start()
-        self._sweeper = Sweeper(settings.log_dir, settings.retention)
+        indexer.start()
+        tally.indexed = indexer.is_on
+        self._sweeper = Sweeper(
+            settings.log_dir, settings.retention, lambda stems: loop.call_soon_threadsafe(indexer.forget, stems)
+        )
         self._sweeper.start()
         door = Door(store.files, tally, redactor)
-        app = App(store, door, self._writer, self._feed, settings)
+        app = App(store, door, self._writer, Outlook(feed, indexer), settings)
         self._parts = store, door, app
         self._runner = web.AppRunner(app.build(self._guard), shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await self._runner.setup()
@@ -117,6 +129,10 @@ class IngestServer:
         merged = taken_over(self._started, settings)
         secrets = await asyncio.get_running_loop().run_in_executor(None, _read, merged)
         self._apply(merged, secrets)
+        assert self._indexer is not None
+        assert self._parts is not None
+        await self._indexer.configure(merged.index)
+        self._parts[0].tally.indexed = self._indexer.is_on
         return waiting_for_restart(self._started, settings)
 
     def _apply(self, settings: IngestSettings, secrets: Secrets) -> None:
@@ -152,6 +168,9 @@ class IngestServer:
         if self._writer is not None:
             await self._writer.stop()
             self._writer = None
+        if self._indexer is not None:
+            await self._indexer.stop()
+            self._indexer = None
         self._release()
 
     def _release(self) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ingest_server import deletion
@@ -31,9 +32,11 @@ class _StoppedError(Exception):
 class Sweeper:
     """`policy` may be replaced while it runs."""
 
-    def __init__(self, log_dir: Path, policy: Retention) -> None:
+    def __init__(self, log_dir: Path, policy: Retention, tell: Callable[[list[str]], object]) -> None:
+        """`tell` is called in its thread with the stems of what has been deleted, a few at a time."""
         self.policy = policy
         self._log_dir = log_dir
+        self._tell = tell
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
@@ -61,11 +64,18 @@ class Sweeper:
         root = f"{self._log_dir}{os.sep}"
         selection = Selection(self._log_dir, self.policy, lambda: self._rest(SCAN_REST_S))
         count = freed_bytes = 0
-        for count, victim in enumerate(selection.victims(time.time()), 1):
-            if deletion.delete(root, victim.stem):
-                freed_bytes += victim.bytes
-            if count % CHUNK == 0:
-                self._rest(CHUNK / DELETIONS_PER_S)
+        deleted: list[str] = []
+        try:
+            for count, victim in enumerate(selection.victims(time.time()), 1):
+                if deletion.delete(root, victim.stem):
+                    freed_bytes += victim.bytes
+                    deleted.append(victim.stem)
+                if count % CHUNK == 0:
+                    self._tell(deleted)
+                    deleted = []
+                    self._rest(CHUNK / DELETIONS_PER_S)
+        finally:
+            self._tell(deleted)
         if count:
             deletion.remove_empty_days(root, names.day(time.time_ns() - 86_400 * 10**9))
             log.info("deleted %d old recordings, %d bytes", count, freed_bytes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from traffic.capture.events import Started
 from traffic.capture.metadata import Metadata
 
-Event = tuple[str, dict[str, object]]  # name and fields
+Event = tuple[str, object]  # name, and what makes a JSON object
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Tally:
     open_exchanges: int = 0
     watched: bool = False  # someone listens: collect events
     events: list[Event] = field(default_factory=list)
+    indexed: bool = False  # there is an index: collect stems
+    concluded: list[str] = field(default_factory=list)  # stems of exchanges whose files are final
 
     def tell_started(self, started: Started) -> None:
         self.started += 1
@@ -29,7 +31,7 @@ class Tally:
                 ("started", {"id": started.id, "method": started.method, "url": started.url, "route": started.route})
             )
 
-    def tell_finished(self, facts: Metadata) -> None:
+    def tell_finished(self, facts: Metadata, stem: str) -> None:
         self.stored_bytes += facts.request.bytes + facts.response.bytes
         if facts.completed:
             self.completed += 1
@@ -37,10 +39,16 @@ class Tally:
             self.incomplete += 1
         if self.watched:
             self.events.append(("finished", _finished_fields(facts)))
+        if self.indexed:
+            self.concluded.append(stem)
 
     def take_events(self) -> list[Event]:
         events, self.events = self.events, []
         return events
+
+    def take_concluded(self) -> list[str]:
+        concluded, self.concluded = self.concluded, []
+        return concluded
 
 
 def _finished_fields(facts: Metadata) -> dict[str, object]:

@@ -31,10 +31,13 @@ log = logging.getLogger(__name__)
 
 
 class Writer:
-    def __init__(self, store: Store, publish: Callable[[list[Event]], None]) -> None:
-        """`publish` is called in the event loop with what the store tells."""
+    def __init__(
+        self, store: Store, publish: Callable[[list[Event]], None], conclude: Callable[[list[str]], None]
+    ) -> None:
+        """Called in the event loop: `publish` with what the store tells, `conclude` with stems of final files."""
         self._store = store
         self._publish = publish
+        self._conclude = conclude
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._room = asyncio.Semaphore(WAITING_MAX)
         self._loop = asyncio.get_running_loop()
@@ -77,9 +80,9 @@ class Writer:
             self._busy_since_s = time.monotonic()
             replies = self._do([job for job in jobs if job is not None], last=not running)
             self._busy_since_s = None
-            events = self._store.tally.take_events()
-            if replies or events:
-                self._loop.call_soon_threadsafe(self._deliver, replies, events)
+            events, concluded = self._store.tally.take_events(), self._store.tally.take_concluded()
+            if replies or events or concluded:
+                self._loop.call_soon_threadsafe(self._deliver, replies, events, concluded)
 
     def _next_jobs(self) -> list[_Job | None]:
         """All that waits, at least one; [] when a flush is due first."""
@@ -118,7 +121,7 @@ class Writer:
         else:
             log.error("the writer failed: it goes on from what is stored", exc_info=error)
 
-    def _deliver(self, replies: list[_Reply], events: list[Event]) -> None:
+    def _deliver(self, replies: list[_Reply], events: list[Event], concluded: list[str]) -> None:
         for future, result, error in replies:
             if future.done():  # its request was cancelled
                 continue
@@ -128,3 +131,5 @@ class Writer:
                 future.set_exception(error)
         if events:
             self._publish(events)
+        if concluded:
+            self._conclude(concluded)

@@ -40,17 +40,29 @@ class IndexWriter:
     def close(self) -> None:
         self.database.close()
 
-    def put(self, entries: Iterable[Entry]) -> None:
-        """Raises IndexLostError, or sqlite3.OperationalError as on a full disk: then nothing of it is written."""
+    def put(self, entries: Iterable[Entry]) -> list[Row]:
+        """The rows as they are written now, one per stem; what cannot be written is left out.
+
+        Raises IndexLostError, or sqlite3.OperationalError as on a full disk: then nothing of it is written.
+        """
         batch = sorted({entry.row.stem: entry for entry in entries}.values(), key=lambda entry: entry.row.at)
         try:
-            self._put(batch)
+            return self._put(batch)
         except (ValueError, OverflowError):  # SQLite has no room for a value: one exchange's defect costs no other
+            rows: list[Row] = []
             for entry in batch:
                 try:
-                    self._put([entry])
+                    rows += self._put([entry])
                 except (ValueError, OverflowError) as error:
                     log.warning("%s cannot be indexed: %s", entry.row.stem, error)
+            return rows
+
+    def row(self, stem: str) -> Row | None:
+        """Of an exchange that is in the index."""
+        for at, each in self.database.execute(_NEIGHBOURS, keys_of_millisecond(key_of(stem))):
+            if each == stem:
+                return Row(*self.database.execute(_ROW, (at,)).fetchone())
+        return None
 
     def remove(self, stems: Iterable[str]) -> None:
         """Stems that are not in the index do no harm. Raises as put() does."""
@@ -58,10 +70,9 @@ class IndexWriter:
             for stem in stems:
                 batch.remove(stem)
 
-    def _put(self, entries: list[Entry]) -> None:
+    def _put(self, entries: list[Entry]) -> list[Row]:
         with self._transaction() as batch:
-            for entry in entries:
-                batch.put(entry)
+            return [batch.put(entry) for entry in entries]
 
     @contextmanager
     def _transaction(self) -> "Iterator[_Batch]":
@@ -74,6 +85,7 @@ class IndexWriter:
                 yield batch
                 batch.finish()
                 self.database.execute("COMMIT")
+                self.count += batch.added
             except BaseException:
                 if self.database.in_transaction:
                     self.database.execute("ROLLBACK")
@@ -87,6 +99,7 @@ class IndexWriter:
         self.database = open_index(self._path)
         status = os.stat(self._path)  # noqa: PTH116 (the same call as in _is_in_place)
         self._file = (status.st_dev, status.st_ino)
+        self.count: int = self.database.execute("SELECT count(*) FROM exchanges").fetchone()[0]  # of exchanges
 
     def _is_in_place(self) -> bool:
         try:
@@ -107,17 +120,19 @@ class _Batch:
     """The changes of one transaction."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
+        self.added = 0  # exchanges, less those taken away
         self._database = database
         self._hours = Hours()
         self._sessions = Sessions()
 
-    def put(self, entry: Entry) -> None:
+    def put(self, entry: Entry) -> Row:
         old, at = self._find(entry.row)
         if old is not None:
             self._take_away(old)
         placed = lineage.place(self._database, entry._replace(row=entry.row._replace(at=at)))
         row = placed.row
         self._database.execute(_PUT, row)
+        self.added += 1
         if entry.call is not None:
             self._database.execute(_PUT_WORDS, (at, *words_of(entry.call, placed.known)))
             for name in _tools(row):
@@ -128,6 +143,7 @@ class _Batch:
             self._join(old.id, row.session)
         for child in lineage.children(self._database, row):
             self._adopt(row, child)
+        return row
 
     def remove(self, stem: str) -> None:
         try:
@@ -166,6 +182,7 @@ class _Batch:
         if old.dialect is not None:
             self._database.execute(_REMOVE_WORDS, (old.at,))
         self._database.execute(_REMOVE, (old.at,))
+        self.added -= 1
 
     def _adopt(self, parent: Row, child: Child) -> None:
         self._database.execute(_SET_PARENT, (parent.id, child.at))

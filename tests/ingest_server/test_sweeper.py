@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_deletes_what_is_beyond_the_limits_and_empty_days(folder: Path) -> None:
     (folder / "2020-01-01").mkdir()
-    service = Sweeper(folder, Retention(max_bytes=0))
+    service = Sweeper(folder, Retention(max_bytes=0), lambda _: None)
     service.start()
     wait_until_left(folder, 0)
     while (folder / "2020-01-01").exists():
@@ -44,7 +44,7 @@ def test_it_deletes_what_is_beyond_the_limits_and_empty_days(folder: Path) -> No
 
 def test_it_rests_between_a_few_deletions_and_stops_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "DELETIONS_PER_S", 0.001)
-    service = Sweeper(folder, Retention(max_bytes=0))
+    service = Sweeper(folder, Retention(max_bytes=0), lambda _: None)
     service.start()
     wait_until_left(folder, (59 - CHUNK) * 3)
     service.stop()
@@ -54,7 +54,7 @@ def test_it_rests_between_a_few_deletions_and_stops_there(folder: Path, monkeypa
 def test_a_pass_follows_on_a_pass_with_the_policy_of_that_moment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeper, "PASS_S", 0.01)
     monkeypatch.setattr(sweeper, "REST_FACTOR", 0)
-    service = Sweeper(folder, Retention())
+    service = Sweeper(folder, Retention(), lambda _: None)
     service.start()
     service.policy = Retention(max_bytes=0)
     wait_until_left(folder, 0)
@@ -75,7 +75,7 @@ def test_an_error_of_the_disk_ends_a_pass_and_not_the_thread(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(deletion, "delete", fail_once)
-    service = Sweeper(folder, Retention(max_bytes=0))
+    service = Sweeper(folder, Retention(max_bytes=0), lambda _: None)
     with caplog.at_level(logging.WARNING):
         service.start()
         wait_until_left(folder, 0)
@@ -88,7 +88,7 @@ def test_an_error_of_the_disk_ends_a_pass_and_not_the_thread(
 def test_nothing_to_do_is_no_error(tmp_path: Path) -> None:
     record(tmp_path, started(1))
     age(tmp_path, time.time())
-    service = Sweeper(tmp_path, Retention(max_age_s=1, max_bytes=1))
+    service = Sweeper(tmp_path, Retention(max_age_s=1, max_bytes=1), lambda _: None)
     service.start()
     service.stop()
     assert len(recordings(tmp_path)) == 3

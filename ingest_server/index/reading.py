@@ -1,0 +1,81 @@
+"""Makes an entry of an exchange's files: reads, decodes, and lets nothing that is in them stop the indexer.
+
+Called by the worker.
+"""
+
+import logging
+import os
+from typing import Final, NamedTuple
+
+from ingest_server.decoding import Decoding
+from ingest_server.index.attempts import Attempts
+from ingest_server.index.entry import Entry, entry_of
+from traffic.capture import metadata, names
+from traffic.capture.metadata import Metadata
+from traffic.llm.decode import BODY_BYTES_MAX, Raw
+
+METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
+SIDE_BYTES_MAX: Final = BODY_BYTES_MAX + 1024 * 1024  # more is not decoded, and not held in memory
+SPENT: Final = "reading it ended the indexer twice: it is not decoded"
+
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+log = logging.getLogger(__name__)
+
+
+class Read(NamedTuple):
+    entry: Entry
+    facts: Metadata
+
+
+class Reader:
+    def __init__(self, root: str, decoding: Decoding, attempts: Attempts) -> None:
+        """`root` ends with a separator."""
+        self._root = root
+        self._decoder, self.fingerprint = decoding
+        self._attempts = attempts
+
+    def read(self, stem: str) -> Read | None:
+        """None: there is no such exchange, or none that can be told from its files. Raises OSError."""
+        if self._attempts.are_spent(stem):
+            return self._passed_over(stem)
+        with self._attempts.at(stem):
+            try:
+                raw = _read_raw(self._root + stem)
+                decoded = self._decoder.decode(raw)
+                return Read(entry_of(stem, raw.metadata, decoded, self.fingerprint), raw.metadata)
+            except FileNotFoundError:
+                return None
+            except ValueError as error:
+                log.warning("%s cannot be indexed: %s", stem, error)
+                return None
+
+    def _passed_over(self, stem: str) -> Read | None:
+        """With what its metadata says."""
+        log.warning("%s: %s", stem, SPENT)
+        try:
+            facts = metadata.decode(_read_file(self._root + stem + names.METADATA, METADATA_BYTES_MAX))
+            entry = entry_of(stem, facts, None, self.fingerprint)
+        except (FileNotFoundError, ValueError):
+            return None
+        return Read(entry._replace(row=entry.row._replace(problems=SPENT)), facts)
+
+
+def _read_raw(path: str) -> Raw:
+    return Raw(
+        metadata.decode(_read_file(path + names.METADATA, METADATA_BYTES_MAX)),
+        _read_file(path + names.REQUEST, SIDE_BYTES_MAX),
+        _read_file(path + names.RESPONSE, SIDE_BYTES_MAX),
+    )
+
+
+def _read_file(path: str, size_max: int) -> bytes:
+    descriptor = os.open(path, _READ)
+    try:
+        size = min(os.fstat(descriptor).st_size, size_max)
+        blocks = [os.read(descriptor, size)]
+        while (size := size - len(blocks[-1])) > 0 and blocks[-1]:
+            blocks.append(os.read(descriptor, size))
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+    finally:
+        os.close(descriptor)
