@@ -14,6 +14,7 @@ from typing import Self
 from ingest_server.index import orders
 from ingest_server.index.orders import Answer, Order
 
+END_S = 1.0
 _READ_BYTES = 256 * 1024
 
 
@@ -55,13 +56,17 @@ class IndexerProcess:
             for payload in frames.feed(data):
                 yield orders.decode_answer(payload)
 
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-
     async def end(self) -> int:
-        """Kill it, if it still runs; its exit code, below 0 for a signal."""
-        self.kill()
+        """Have it end, by the end of its stdin, or by force where that takes long; its exit code, below 0 for a signal.
+
+        By force only then: asyncio complains of a child that is killed just when it has ended.
+        """
         assert self._process.stdin is not None
         self._process.stdin.close()
-        return await self._process.wait()
+        try:
+            async with asyncio.timeout(END_S):
+                return await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            return await self._process.wait()

@@ -34,11 +34,10 @@ class Attempts:
     def at(self, stem: str) -> Iterator[None]:
         """While it is read."""
         self._write(self._slot(stem, self._left.get(stem, 0) + 1))
-        _set_alarm(EXCHANGE_S)
         try:
-            yield
+            with time_limit():
+                yield
         finally:
-            _set_alarm(0)
             self._write(_EMPTY)
             if self._left.pop(stem, 0):
                 self._keep()
@@ -62,6 +61,16 @@ class Attempts:
             if len(fields) == 3 and fields[2] == self._decoder and fields[0].isdigit():
                 found.setdefault(fields[1], int(fields[0]))
         return found
+
+
+@contextmanager
+def time_limit() -> Iterator[None]:
+    """What takes longer than EXCHANGE_S ends the process."""
+    _set_alarm(EXCHANGE_S)
+    try:
+        yield
+    finally:
+        _set_alarm(0)
 
 
 if sys.platform == "win32":

@@ -1,12 +1,14 @@
-"""What is told of exchanges once they are in the index: summaries to who watches, lines for stdout, sums for the
-metrics, spans to a collector.
+"""What is told of exchanges once they are in the index: calls to observers, summaries to who watches, lines for stdout,
+sums for the metrics, spans to a collector.
 
 All of it is told once of each exchange, of those that end while the server runs: not of what is caught up from before,
 or decoded again. Called by the worker.
 """
 
+import logging
 from typing import TYPE_CHECKING, NamedTuple
 
+from ingest_server.index.attempts import time_limit
 from ingest_server.index.call_line import call_line
 from ingest_server.index.call_sums import CallCounter, CallSums
 from ingest_server.index.reading import Read
@@ -14,9 +16,12 @@ from ingest_server.index.row import Row, summary_of
 from ingest_server.index.summary import ExchangeSummary
 from ingest_server.settings import IndexSettings, Otlp
 from traffic.export.spans import Place, span_of
+from traffic.llm.observers import ObserverError, Observers, load_observers
 
 if TYPE_CHECKING:
     from ingest_server.spans import SpanSender
+
+log = logging.getLogger(__name__)
 
 
 class Fresh(NamedTuple):
@@ -32,10 +37,14 @@ class News:
         self._counter = CallCounter()
         self._summaries: list[ExchangeSummary] = []
         self._lines: list[bytes] = []
+        self._observers = _observers(settings.observers)
         self._sender = None if settings.otlp is None else _sender(settings.otlp)
 
     def add(self, row: Row, read: Read) -> None:
         """What was read is in the index, as `row`."""
+        if read.decoded is not None:
+            with time_limit():  # one that hangs ends this process, and is not told of that call again
+                self._observers.tell(read.facts, read.decoded)
         call = read.entry.call
         if call is None and not self.is_watched:
             return
@@ -59,6 +68,14 @@ class News:
     def close(self) -> None:
         if self._sender is not None:
             self._sender.close()
+
+
+def _observers(names: tuple[str, ...]) -> Observers:
+    try:
+        return load_observers(names, log.warning)
+    except ObserverError as error:
+        log.error("%s; until that is mended, none of the configuration's observers is told of calls", error)
+        return load_observers((), log.warning)
 
 
 def _sender(otlp: Otlp) -> "SpanSender":

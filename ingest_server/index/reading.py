@@ -7,12 +7,11 @@ import logging
 import os
 from typing import Final, NamedTuple
 
-from ingest_server.decoding import Decoding
 from ingest_server.index.attempts import Attempts
 from ingest_server.index.entry import Entry, entry_of
 from traffic.capture import metadata, names
 from traffic.capture.metadata import Metadata
-from traffic.llm.decode import BODY_BYTES_MAX, Raw
+from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder, Raw
 
 METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
 SIDE_BYTES_MAX: Final = BODY_BYTES_MAX + 1024 * 1024  # more is not decoded, and not held in memory
@@ -26,13 +25,14 @@ log = logging.getLogger(__name__)
 class Read(NamedTuple):
     entry: Entry
     facts: Metadata
+    decoded: Decoded | None
 
 
 class Reader:
-    def __init__(self, root: str, decoding: Decoding, attempts: Attempts) -> None:
+    def __init__(self, root: str, decoder: Decoder, attempts: Attempts) -> None:
         """`root` ends with a separator."""
         self._root = root
-        self._decoder, self.fingerprint = decoding
+        self._decoder = decoder
         self._attempts = attempts
 
     def read(self, stem: str) -> Read | None:
@@ -43,7 +43,7 @@ class Reader:
             try:
                 raw = _read_raw(self._root + stem)
                 decoded = self._decoder.decode(raw)
-                return Read(entry_of(stem, raw.metadata, decoded, self.fingerprint), raw.metadata)
+                return Read(entry_of(stem, raw.metadata, decoded, self._decoder.fingerprint), raw.metadata, decoded)
             except FileNotFoundError:
                 return None
             except ValueError as error:
@@ -55,10 +55,10 @@ class Reader:
         log.warning("%s: %s", stem, SPENT)
         try:
             facts = metadata.decode(_read_file(self._root + stem + names.METADATA, METADATA_BYTES_MAX))
-            entry = entry_of(stem, facts, None, self.fingerprint)
+            entry = entry_of(stem, facts, None, self._decoder.fingerprint)
         except (FileNotFoundError, ValueError):
             return None
-        return Read(entry._replace(row=entry.row._replace(problems=SPENT)), facts)
+        return Read(entry._replace(row=entry.row._replace(problems=SPENT)), facts, None)
 
 
 def _read_raw(path: str) -> Raw:

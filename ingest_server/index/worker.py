@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ingest_server.decoding import find_decoding
 from ingest_server.index import catch_up
 from ingest_server.index.attempts import Attempts
 from ingest_server.index.catch_up import Scope
@@ -40,6 +39,8 @@ from ingest_server.index.reading import Read, Reader
 from ingest_server.index.row import KEYS_PER_US, Row
 from ingest_server.index.schema import index_path
 from ingest_server.index.writer import IndexWriter
+from traffic.llm.decode import Decoder
+from traffic.llm.registry import find_dialects
 
 COMMIT_S: Final = 0.2
 BATCH_MAX: Final = 500
@@ -56,9 +57,11 @@ class Worker:
         self._started_us = begin.started_ns // 1000
         self._log_dir = Path(begin.log_dir)
         state = f"{begin.log_dir}{os.sep}.ingest{os.sep}"
-        decoding = find_decoding(begin.settings, log.warning)
-        attempts = Attempts(f"{state}indexing", decoding.fingerprint)
-        self._reader = Reader(f"{begin.log_dir}{os.sep}", decoding, attempts)
+        registry = find_dialects(log.warning)
+        decoder = Decoder(registry.dialects, begin.settings.prices, registry.registered)
+        attempts = Attempts(f"{state}indexing", decoder.fingerprint)
+        self._reader = Reader(f"{begin.log_dir}{os.sep}", decoder, attempts)
+        self._fingerprint = decoder.fingerprint
         self._writer = IndexWriter(index_path(self._log_dir))
         self._news = News(begin.settings)
         self._news.is_watched = begin.is_watched
@@ -72,7 +75,7 @@ class Worker:
 
     def run(self) -> None:
         """Until a Stop."""
-        self._answer(Ready(self._writer.count))
+        self._answer(Ready(self._writer.count()))
         while not isinstance(order := self._next(), Stop):
             self._obey(order)
         self._commit()
@@ -140,7 +143,7 @@ class Worker:
         if self._pass is None:
             read, scope = self._read_missing, Scope(order.since_us)
             if isinstance(order, Reindex):
-                other_than = self._reader.fingerprint if order.decoder_changed else None
+                other_than = self._fingerprint if order.decoder_changed else None
                 read, scope = self._read_again, Scope(order.since_us, not order.decoder_changed, other_than)
             self._pass = catch_up.CatchUp(self._log_dir, self._writer, read, scope)
         is_left = self._pass.step()
@@ -180,4 +183,4 @@ class Worker:
 
     def _tell(self) -> None:
         concluded, self._concluded = self._concluded, 0
-        self._answer(Indexed(concluded, self._writer.count, *self._news.take()))
+        self._answer(Indexed(concluded, self._writer.count(), *self._news.take()))

@@ -35,10 +35,19 @@ class IndexWriter:
     def __init__(self, path: Path) -> None:
         """Raises OSError, or sqlite3.OperationalError where it cannot be opened or made, as on a full disk."""
         self._path = path
+        self._count: int | None = None  # of exchanges; None: nobody has asked
         self._open()
 
     def close(self) -> None:
         self.database.close()
+
+    def count(self) -> int:
+        """Of the exchanges in the index. Raises as put() does."""
+        if self._count is None:
+            with self._transaction() as batch:
+                found = batch.count()
+            self._count = found
+        return self._count
 
     def put(self, entries: Iterable[Entry]) -> list[Row]:
         """The rows as they are written now, one per stem; what cannot be written is left out.
@@ -85,7 +94,8 @@ class IndexWriter:
                 yield batch
                 batch.finish()
                 self.database.execute("COMMIT")
-                self.count += batch.added
+                if self._count is not None:
+                    self._count += batch.added
             except BaseException:
                 if self.database.in_transaction:
                     self.database.execute("ROLLBACK")
@@ -99,7 +109,7 @@ class IndexWriter:
         self.database = open_index(self._path)
         status = os.stat(self._path)  # noqa: PTH116 (the same call as in _is_in_place)
         self._file = (status.st_dev, status.st_ino)
-        self.count: int = self.database.execute("SELECT count(*) FROM exchanges").fetchone()[0]  # of exchanges
+        self._count = None
 
     def _is_in_place(self) -> bool:
         try:
@@ -124,6 +134,10 @@ class _Batch:
         self._database = database
         self._hours = Hours()
         self._sessions = Sessions()
+
+    def count(self) -> int:
+        found: int = self._database.execute("SELECT count(*) FROM exchanges").fetchone()[0]
+        return found
 
     def put(self, entry: Entry) -> Row:
         old, at = self._find(entry.row)

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from ingest_server.server import IngestServer
-from ingest_server.settings import IngestSettings
+from ingest_server.settings import IndexSettings, IngestSettings
 from recorder.relay.tls import tls_context
 from recorder.server import Recorder
 from recorder.settings import Capture, Limits, RecorderSettings, Route, Timeouts
@@ -65,8 +65,10 @@ class Flight:
         self._clients: list[Peer] = []
 
     async def start_ingest(self, **settings: Any) -> None:
-        """`settings`: any field of IngestSettings."""
-        defaults = IngestSettings("127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir)
+        """`settings`: any field of IngestSettings. Without `index` there is none."""
+        defaults = IngestSettings(
+            "127.0.0.1", self.ingest_port, self.log_dir, key_dir=self.journal_dir, index=IndexSettings(enabled=False)
+        )
         self.ingest = IngestServer(replace(defaults, **settings))
         await self.ingest.start()
         self.ingest_port = self.ingest.port
