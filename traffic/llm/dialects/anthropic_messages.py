@@ -181,17 +181,20 @@ class _Reader:
     def _add(self, document: dict[str, Any], at_ms: float | None) -> list[Chunk]:
         delta = mapping(document.get("delta"))
         known = _DELTAS.get(text(delta.get("type")))
-        added = text(delta.get(known.source)) if known is not None else ""
-        if known is None or not added:  # a signature, a citation
+        if known is None:  # a signature, a citation
+            return []
+        source, field, kind = known
+        added = delta.get(source)
+        if not isinstance(added, str) or not added:
             return []
         block = self._block(document)
         block.added.append(added)
-        block.field = known.field
-        return [Chunk(at_ms, known.kind, added)]
+        block.field = field
+        return [Chunk(at_ms, kind, added)]
 
     def _block(self, document: dict[str, Any]) -> _Block:
-        index = count(document.get("index"))
-        block = self._blocks.get(index) if index is not None else None
+        index = document.get("index")
+        block = self._blocks.get(index) if isinstance(index, int) else None
         if block is None:
             raise ValueError(f"{document['type']} of a block that did not start")
         return block
