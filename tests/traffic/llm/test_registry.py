@@ -65,6 +65,10 @@ def test_without_any_package_the_built_in_dialects_decode() -> None:
     assert warnings == []
 
 
+def test_the_document_lists_each_built_in_dialect_in_their_order() -> None:
+    assert re.findall(r"^\| `([a-z_.]+)`", DOCUMENT, re.MULTILINE) == [dialect.name for dialect in BUILT_IN]
+
+
 def test_the_example_of_the_document_decodes_as_the_document_says(packages: Path) -> None:
     install(packages, block("python"))
     warnings: list[str] = []
