@@ -10,7 +10,7 @@ Called by the commands with `os.environ`; nothing else reads YAML or the environ
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -29,7 +29,7 @@ from recorder.routing.table import RoutingError
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
 from recorder.settings import TlsFiles as RecorderTls
 from traffic.http1.limits import MessageLimits
-from traffic.keys import Key
+from traffic.keys import Key, is_hashed
 
 BUILT_IN = "built-in config.yaml"
 
@@ -40,6 +40,7 @@ class Configuration:
     ingest: IngestSettings
     path: Path | None  # None: the built-in defaults
     warnings: list[str]
+    reader_key: str | None = field(default=None, repr=False)  # one of ingest.keys, where the file holds it unhashed
 
 
 class ConfigError(Exception):
@@ -133,7 +134,7 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str], serves:
     if errors:
         raise ConfigError(errors)
     warnings = _messages([*find_likely_mistakes(config), *tls.warnings], document, source.name)
-    return Configuration(recorder, ingest, source.path, hints + warnings)
+    return Configuration(recorder, ingest, source.path, hints + warnings, settings.reader_key())
 
 
 def _new(findings: list[Finding], known: list[Finding]) -> list[Finding]:
@@ -255,6 +256,10 @@ class _Settings:
             print_calls=config.logging.metrics,
             otlp=None if otlp is None else Otlp(otlp.endpoint, otlp.headers, otlp.content),
         )
+
+    def reader_key(self) -> str | None:
+        keys = self.config.ingest.keys.values()
+        return next((key for key in keys if not is_hashed(key)), None)
 
     def own_link_key(self) -> dict[str, str]:
         """Of the recorder with the same configuration."""

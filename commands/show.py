@@ -1,57 +1,79 @@
-"""`recorder show`: a recording as people read it. Everything from the recording is escaped (commands/plain_text.py)."""
+"""`recorder show`: an exchange, or files of recordings, as people read them."""
 
-import codecs
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-import msgspec
+from rich.text import Text
 
+from commands import recording_file
+from commands.api_client import ApiClient
+from commands.columns import stdout_console
 from commands.command_group import examples
-from commands.plain_text import hex_lines, plain, plain_bytes
-from traffic.capture.recording import Recording, read_recording
+from commands.conversation import Line, print_lines
+from commands.plain_text import plain, plain_bytes
+from commands.recording_text import note, render
+from commands.shown_exchange import ShownExchange, heading, incomplete, lines_of_call, lines_of_events
+from commands.source import Source, source_options
+from traffic.capture.recording import read_recording
 
-HEX_BYTES_MAX = 256
-_PARTS = ("_request.bin", "_response.bin", "_metadata.json")
-_LINE_END = re.compile(rb"\r\n|\n|\r")
-
-
-class _Error(msgspec.Struct):
-    name: str
-    phase: str = ""
-    by: str = ""
-    detail: str = ""
-
-
-class _Metadata(msgspec.Struct):
-    """What show reads of a metadata file."""
-
-    method: str | None = None
-    completed: bool | None = None
-    error: _Error | None = None
+_is_reference = re.compile(r"last(?:~\d{1,9})?|[0-9a-fA-F-]{4,36}").fullmatch
 
 
 @click.command(
     "show",
     epilog=examples(
-        "recorder show logs/2026-09-13_02-11-09.123_092d0424_response.bin", "recorder show logs/*_092d0424_*"
+        "recorder show last",
+        "recorder show 092d",
+        "recorder show last~2 --events",
+        "recorder show 092d0424 --raw > exchange.http",
+        "recorder show logs/*_092d0424_*",
     ),
 )
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
-def show_command(files: tuple[Path, ...]) -> None:
-    """Print recordings readably.
+@click.argument("things", metavar="ID|FILE...", nargs=-1, required=True)
+@click.option("--raw", "view", flag_value="raw", help="The request and the response as they are stored, byte for byte.")
+@click.option("--headers", "view", flag_value="headers", help="The heads of the request and the response.")
+@click.option("--events", "view", flag_value="events", help="The events of a streamed answer, and when each arrived.")
+@click.option("--json", "view", flag_value="json", help="All that is known of it, as one JSON object.")
+@source_options
+def show_command(source: Source, things: tuple[str, ...], view: str | None) -> None:
+    """Print exchanges readably.
+
+    ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. A call
+    to an LLM is shown as the conversation that it is, anything else as its request and its response.
 
     FILE is a _request.bin, a _response.bin or a _metadata.json. Chunk framing and compression are taken off, JSON is
     indented, server-sent events come one per line, and control characters are escaped. What is cut is shown as far as
     it goes.
     """
+    are_files = [_is_file(thing) for thing in things]
+    if view is not None and any(are_files):
+        raise click.UsageError(f"--{view} is for an ID, not for a FILE")
+    if all(are_files):
+        _show_files([Path(thing) for thing in things])
+    elif any(are_files):
+        raise click.UsageError("give IDs or FILEs, not both")
+    else:
+        with source.open() as api:
+            for place, thing in enumerate(things):
+                _separate(place, view)
+                _VIEWERS[view](api, thing)
+
+
+def _is_file(thing: str) -> bool:
+    return Path(thing).exists() or not _is_reference(thing)
+
+
+def _show_files(files: list[Path]) -> None:
     failed = False
     for place, file in enumerate(files):
         try:
-            lines = list(_show(file))
+            lines = list(recording_file.lines_of(file))
         except OSError as error:
-            click.echo(f"Error: {file}: {error.strerror}", err=True)
+            hint = "" if file.suffix or len(file.parts) > 1 else "; an ID has 4 to 32 hex digits, or is last or last~2"
+            click.echo(f"Error: {plain(str(file))}: {error.strerror}{hint}", err=True)
             failed = True
             continue
         if len(files) > 1:
@@ -62,109 +84,73 @@ def show_command(files: tuple[Path, ...]) -> None:
         raise SystemExit(1)
 
 
-def _show(file: Path) -> Iterator[str]:
-    raw = file.read_bytes()
-    if file.suffix == ".json":
-        yield plain_bytes(_indented(raw) or raw)
+def _separate(place: int, view: str | None) -> None:
+    if place and view not in ("raw", "json"):
+        click.echo("\n" + click.style("─" * 20, dim=True) + "\n")
+
+
+def _show_readably(api: ApiClient, reference: str) -> None:
+    shown = api.exchange(reference)
+    if shown.call is not None:
+        print_lines(lines_of_call(shown, shown.call), stdout_console())
         return
-    metadata = _metadata_beside(file)
-    yield from render(read_recording(raw, metadata.method or "GET"))
-    if metadata.completed is False:
-        yield _note(_why_incomplete(metadata.error))
+    print_lines(heading(shown), stdout_console())
+    for side in ("request", "response"):
+        click.echo("")
+        for line in render(read_recording(b"".join(api.file(shown.id, side)), shown.method)):
+            click.echo(line)
+    print_lines(incomplete(shown), stdout_console())
 
 
-def render(recording: Recording) -> Iterator[str]:
-    """The lines to print."""
-    if recording.head is None and b"\0" in recording.head_bytes:
-        yield _note(f"{len(recording.head_bytes):,} bytes that are no HTTP message")
-        yield from _hex(recording.head_bytes)
-        return
-    first, _, rest = plain_bytes(recording.head_bytes.removesuffix(b"\r\n\r\n")).partition("\n")
-    yield click.style(first, bold=True)
-    if rest:
-        yield rest
-    if recording.body:
-        yield ""
-        yield from _body(recording)
-    if recording.trailers:
-        yield _note("trailers")
-        yield plain_bytes(recording.trailers)
-    for problem in recording.problems:
-        yield _note(problem)
+def _show_raw(api: ApiClient, reference: str) -> None:
+    exchange_id = api.exchange(reference).id
+    for side in ("request", "response"):
+        for piece in api.file(exchange_id, side):
+            sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
 
 
-def _body(recording: Recording) -> Iterator[str]:
-    content = recording.content
-    if recording.is_websocket:
-        yield _note(f"WebSocket: {len(recording.body):,} bytes of frames")
-        yield from _hex(recording.body)
-    elif recording.content_type.startswith("text/event-stream"):
-        yield from _events(content)
-    elif (indented := _indented(content)) is not None:
-        yield plain_bytes(indented)
-    elif _is_text(content, recording.content_type):
-        yield plain_bytes(content.removesuffix(b"\n"))
-    else:
-        yield _note(f"{len(content):,} bytes of {plain(recording.content_type or 'an unknown type')}")
-        yield from _hex(content)
+def _show_headers(api: ApiClient, reference: str) -> None:
+    shown = api.exchange(reference)
+    print_lines(heading(shown), stdout_console())
+    for side in ("request", "response"):
+        recording = read_recording(b"".join(api.file(shown.id, side)), shown.method)
+        first, _, rest = plain_bytes(recording.head_bytes.removesuffix(b"\r\n\r\n")).partition("\n")
+        click.echo("\n" + click.style(first, bold=True) + ("\n" + rest if rest else ""))
+        if recording.trailers:
+            click.echo(note("trailers") + "\n" + plain_bytes(recording.trailers))
 
 
-def _events(content: bytes) -> Iterator[str]:
-    """One line per server-sent event: its lines side by side; `data` continued on several lines stays apart."""
-    lines: list[bytes] = []
-    for line in _LINE_END.split(content):
-        if line:
-            lines.append(line)
-        elif lines:
-            yield plain_bytes(b"  ".join(lines))
-            lines = []
-    if lines:
-        yield plain_bytes(b"  ".join(lines))
-        yield _note("the last event has no end")
+def _show_events(api: ApiClient, reference: str) -> None:
+    shown = api.exchange(reference)
+    console = stdout_console()
+    print_lines(heading(shown), console)
+    print_lines(_events(api, shown), console)
 
 
-def _indented(content: bytes) -> bytes | None:
-    """JSON with its numbers, its order and its double keys as they are; None for what is not JSON."""
-    if content.lstrip()[:1] not in (b"{", b"["):
-        return None
-    try:
-        return msgspec.json.format(content, indent=2)
-    except (msgspec.DecodeError, RecursionError):
-        return None
+def _events(api: ApiClient, shown: ShownExchange) -> Iterator[Line]:
+    yield Line(Text())
+    after_ms: float | None = 0.0
+    count = 0
+    for page in api.events(shown.id):
+        if page.framing is None:
+            yield Line(Text("its answer is no stream of events", "dim"))
+        yield from lines_of_events(page.events, after_ms)
+        count += len(page.events)
+        after_ms = page.events[-1].at_ms if page.events else after_ms
+        for problem in page.problems:
+            yield Line(Text(plain(problem), "yellow"))
+    yield from incomplete(shown)
 
 
-def _is_text(content: bytes, content_type: str) -> bool:
-    if b"\0" in content:
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(content)  # a cut may fall into a character
-    except UnicodeDecodeError:
-        return content_type.startswith("text/")
-    return True
+def _show_json(api: ApiClient, reference: str) -> None:
+    click.echo(api.exchange_json(reference))
 
 
-def _hex(data: bytes) -> Iterator[str]:
-    yield from hex_lines(data[:HEX_BYTES_MAX])
-    if len(data) > HEX_BYTES_MAX:
-        yield _note(f"and {len(data) - HEX_BYTES_MAX:,} bytes more")
-
-
-def _metadata_beside(file: Path) -> _Metadata:
-    for part in _PARTS[:2]:
-        if file.name.endswith(part):
-            beside = file.with_name(file.name.removesuffix(part) + _PARTS[2])
-            try:
-                return msgspec.json.decode(beside.read_bytes(), type=_Metadata)
-            except (OSError, msgspec.DecodeError):
-                break
-    return _Metadata()
-
-
-def _why_incomplete(error: _Error | None) -> str:
-    if error is None:
-        return "this exchange has not ended, or its end was not recorded"
-    return plain(f"this exchange is incomplete: {error.name} in {error.phase}, by {error.by}: {error.detail}")
-
-
-def _note(text: str) -> str:
-    return click.style(f"-- {text}", dim=True)
+_VIEWERS: dict[str | None, Callable[[ApiClient, str], None]] = {
+    None: _show_readably,
+    "raw": _show_raw,
+    "headers": _show_headers,
+    "events": _show_events,
+    "json": _show_json,
+}

@@ -3,10 +3,8 @@
 The progress bar goes to stderr, on a terminal only; what is said of the recordings to stdout. Exits 1 with faults.
 """
 
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +16,7 @@ from commands.command_group import examples
 from commands.config_option import config_option, load_or_exit
 from commands.config_values import parse_duration
 from commands.plain_text import plain
+from commands.progress import progress
 from recorder.console import size
 from replay.verify import Report, verify
 
@@ -55,8 +54,8 @@ def verify_command(
     folders = _folders(config_path, log_dir, journal_dir)
     began_s = time.monotonic()
     try:
-        with _progress() as progress:
-            report = verify(folders.log_dir, folders.journal_dir, since_ns, progress)
+        with progress("verifying") as tell:
+            report = verify(folders.log_dir, folders.journal_dir, since_ns, tell)
     except OSError as error:
         raise click.UsageError(f"{plain(str(error.filename or folders.log_dir))}: {error.strerror}") from None
     if as_json:
@@ -107,17 +106,3 @@ def _summary(report: Report, folders: _Folders, took_s: float) -> Iterator[str]:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415 slow to import, and needed on a terminal only
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

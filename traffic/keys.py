@@ -34,6 +34,11 @@ def hash_key(key: str) -> str:
     return _HASHED + hashlib.sha256(key.encode("latin-1")).hexdigest()
 
 
+def is_hashed(value: str) -> bool:
+    """Whether a configuration's value is the hash of a key."""
+    return value.startswith(_HASHED)
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     name: str

@@ -5,6 +5,7 @@ Made by the app; the server tells it when the settings change, and when to stop.
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from ingest_server.api.recordings import Recordings
 from ingest_server.api.sending import Sender
 from ingest_server.api.sessions import Sessions
 from ingest_server.api.threads import Threads
+from ingest_server.index.schema import index_path
 from ingest_server.settings import IndexSettings, IngestSettings
 from traffic.llm.decode import Decoder
 from traffic.llm.registry import find_dialects
@@ -30,13 +32,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Api:
-    def __init__(self, settings: IngestSettings, root: str) -> None:
-        """`root`: log_dir, with a separator at its end."""
+    def __init__(self, settings: IngestSettings, root: str, index: Path | None = None) -> None:
+        """`root`: log_dir, with a separator at its end. `index`: where that of log_dir is not to be asked."""
         self._settings = settings
         self._threads = Threads()
         self._sender = Sender(self._threads, f"{root}.ingest", settings.limits.idle_s)
         recordings = Recordings(root)
-        asking = Asking(settings.log_dir, self._threads, lambda: self._settings.index.enabled)
+        asking = Asking(index or index_path(settings.log_dir), self._threads, lambda: self._settings.index.enabled)
         self._exchanges = Exchanges(asking, recordings, self._sender, _decoder(settings.index))
         self._bodies = Bodies(recordings, self._sender, asking.find)
         self._sessions = Sessions(asking)

@@ -13,7 +13,6 @@ from ingest_server.index.filters import FilterError
 from ingest_server.index.problems import NotFoundError, QueryError
 from ingest_server.index.queries import Queries
 from ingest_server.index.reference import Found
-from ingest_server.index.schema import index_path
 
 _OFF = "this server keeps no index (ingest.index: false): set it to true and restart, or read the files in log_dir"
 
@@ -21,9 +20,9 @@ T = TypeVar("T")
 
 
 class Asking:
-    def __init__(self, log_dir: Path, threads: Threads, is_on: Callable[[], bool]) -> None:
+    def __init__(self, index: Path, threads: Threads, is_on: Callable[[], bool]) -> None:
         """`is_on`: whether the settings want an index."""
-        self._queries = Queries(index_path(log_dir))
+        self._queries = Queries(index)
         self._threads = threads
         self._is_on = is_on
 

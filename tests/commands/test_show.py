@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import cli
-from commands.show import render
+from commands.recording_text import render
 from traffic.capture.recording import read_recording
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -1,0 +1,94 @@
+"""The index of a folder of recordings, brought up to its files before it is asked.
+
+    the folder's own                   and it stays: the next command finds most of it done
+    in a temporary folder              where the folder's cannot be written
+    the folder's own, as it is         where an ingest server is at work on the folder: it keeps the index itself
+
+Called by folder_api.py.
+"""
+
+import logging
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from commands.api_client import AskError
+from commands.progress import progress
+from ingest_server import files
+from ingest_server.index.catch_up import CatchUp, Scope
+from ingest_server.index.entry import Entry
+from ingest_server.index.reading import read_one
+from ingest_server.index.schema import FILE_NAME, index_path
+from ingest_server.index.writer import IndexLostError, IndexWriter
+from ingest_server.settings import IndexSettings
+from replay.locks import is_locked
+from traffic.llm.decode import Decoder
+from traffic.llm.registry import find_dialects
+
+log = logging.getLogger(__name__)
+
+
+class FolderIndex:
+    """`catch_up` reads what has come since the last time."""
+
+    def __init__(self, log_dir: Path, path: Path, settings: IndexSettings) -> None:
+        """Raises OSError or sqlite3.Error where the index cannot be written."""
+        self.path = path
+        self._log_dir = log_dir
+        self._writer = IndexWriter(path)
+        self._root = f"{log_dir}{os.sep}"
+        registry = find_dialects(log.warning)
+        self._decoder = Decoder(registry.dialects, settings.prices, registry.registered)
+
+    def catch_up(self) -> list[Entry]:
+        """What it has read."""
+        taken: list[Entry] = []
+
+        def read(stem: str) -> Entry | None:
+            found = read_one(self._root, stem, self._decoder)
+            if found is None:
+                return None
+            taken.append(found.entry)
+            return found.entry
+
+        with progress("reading recordings") as tell:
+            work = CatchUp(self._log_dir, self._writer, read, Scope())
+            while work.step():
+                if tell is not None and work.total:
+                    tell(work.done, work.total)
+        return taken
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+@contextmanager
+def open_index(log_dir: Path, settings: IndexSettings) -> Iterator[tuple[Path, FolderIndex | None]]:
+    """Where the index is, and what brings it up to the files; None: an ingest server does."""
+    if not log_dir.is_dir():
+        raise AskError(f"{log_dir}: no such folder")
+    own = index_path(log_dir)
+    if own.is_file() and is_locked(own.with_name("lock")):
+        yield own, None
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="recorder-index-", ignore_cleanup_errors=True) as temporary,
+        closing(_index(log_dir, own, Path(temporary) / FILE_NAME, settings)) as index,
+    ):
+        try:
+            index.catch_up()
+        except (OSError, sqlite3.Error, IndexLostError) as error:
+            raise AskError(f"{log_dir} cannot be read: {error}") from None
+        yield index.path, index
+
+
+def _index(log_dir: Path, own: Path, other: Path, settings: IndexSettings) -> FolderIndex:
+    try:
+        files.make_folder(str(own.parent))
+        return FolderIndex(log_dir, own, settings)
+    except (OSError, sqlite3.Error) as error:
+        log.info("the index of %s cannot be written: %s", log_dir, error)
+        return FolderIndex(log_dir, other, settings)

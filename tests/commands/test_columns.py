@@ -1,0 +1,49 @@
+"""Rows of exchanges: what fits a terminal, what a pipe gets, and that nothing recorded acts on the terminal."""
+
+import msgspec
+
+from commands.exchange_columns import exchange_rows
+from tests.commands.exchanges import CALL, exchange
+
+ASKED = exchange("092d0424")
+REFUSED = exchange("192d0424", call=None, status=502, completed=False, error="upstream_refused", duration_ms=2.1)
+
+
+def test_where_there_is_no_terminal_every_column_is_there_in_full() -> None:
+    rows = exchange_rows([ASKED, REFUSED], None)
+    lines = [rows.title().plain, rows.row(ASKED).plain, rows.row(REFUSED).plain]
+    assert [line.split()[:10] for line in lines[1:]] == [
+        [ASKED.started_at, ASKED.id, "openai", "gpt-4o", "200", "1.24s", "310ms", "1234", "56", "$0.0042"],
+        [REFUSED.started_at, REFUSED.id, "openai", "-", "502:upstream_refused", "2.1ms", "-", "-", "-", "-"],
+    ]
+    assert [line.partition("$0.0042  ")[2] for line in lines[1:2]] == ["What do you record?"]
+    assert lines[2].endswith("  POST /openai/v1/chat/completions")
+    assert len({line.index(word) for line, word in zip(lines, ("id ", "092d", "192d"), strict=True)}) == 1
+
+
+def test_a_narrow_terminal_loses_columns_and_then_the_end_of_the_prompt() -> None:
+    for width in (200, 120, 80, 40):
+        rows = exchange_rows([ASKED, REFUSED], width)
+        assert all(rows.row(each).cell_len <= width for each in (ASKED, REFUSED)), width
+    titles = [exchange_rows([ASKED], width).title().plain.split() for width in (200, 100, 80)]
+    assert titles == [
+        ["time", "(UTC)", "id", "route", "model", "status", "took", "first", "in", "out", "cost", "prompt"],
+        ["time", "(UTC)", "id", "route", "model", "status", "took", "in", "out", "cost", "prompt"],
+        ["time", "(UTC)", "id", "model", "status", "took", "in", "out", "prompt"],
+    ]
+
+
+def test_wide_characters_take_two_places() -> None:
+    said = "記録" * 100
+    asked = exchange("092d0424", call=msgspec.structs.replace(CALL, preview=said))
+    row = exchange_rows([asked], 120).row(asked)
+    assert row.cell_len <= 120
+    assert row.plain.endswith("…")
+
+
+def test_nothing_recorded_acts_on_the_terminal_or_is_read_as_markup() -> None:
+    hostile = exchange("092d0424", route="[red]\x1b[2J", error="\x9b1m\n\u202e", call=None, url="http://a/\x1b]0;x\x07")
+    for width in (None, 200):
+        line = exchange_rows([hostile], width).row(hostile).plain
+        assert line.isprintable()
+        assert "[red]\\x1b[2J" in line
