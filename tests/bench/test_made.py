@@ -16,8 +16,8 @@ from traffic.capture import metadata
 from traffic.llm.decode import Decoder, Raw
 from traffic.llm.dialects import BUILT_IN
 
-# What depends on prices, and on when each byte came.
-_LEFT_OUT = ("provider", "cost_usd", "cost_source", "ttft_ms", "tokens_per_s")
+# What depends on when each byte came.
+_LEFT_OUT = ("ttft_ms", "tokens_per_s")
 
 
 def _from_files(made: Made, events: int) -> Entry:
