@@ -9,7 +9,6 @@ import msgspec
 
 from ingest_server.index.cursor import read_cursor, write_cursor
 from ingest_server.index.filters import Filters
-from ingest_server.index.match import match_expression
 from ingest_server.index.plan import Plan, keys_of
 from ingest_server.index.row import COLUMNS, Row, summary_of
 from ingest_server.index.summary import ExchangeSummary
@@ -29,9 +28,9 @@ def page(database: sqlite3.Connection, filters: Filters, limit: int, cursor: str
     rows = [Row(*row) for row in database.execute(sql, keys.values)]
     shown = rows[:limit]
     exchanges = [summary_of(row) for row in shown]
-    if filters.q is not None:
+    if plan.words is not None:
         exchanges = [
-            _with_snippet(database, filters.q, row.at, each) for row, each in zip(shown, exchanges, strict=True)
+            _with_snippet(database, plan.words, row.at, each) for row, each in zip(shown, exchanges, strict=True)
         ]
     return ExchangePage(exchanges, write_cursor(shown[-1].at) if len(rows) > limit and shown else None)
 
@@ -41,7 +40,7 @@ def one(database: sqlite3.Connection, at: int) -> ExchangeSummary:
     return summary_of(Row(*row))
 
 
-def _with_snippet(database: sqlite3.Connection, text: str, at: int, exchange: ExchangeSummary) -> ExchangeSummary:
+def _with_snippet(database: sqlite3.Connection, words: str, at: int, exchange: ExchangeSummary) -> ExchangeSummary:
     sql = f"SELECT snippet(words, -1, '«', '»', '…', {SNIPPET_WORDS}) FROM words WHERE words MATCH ? AND rowid = ?"
-    row = database.execute(sql, (match_expression(text), at)).fetchone()
+    row = database.execute(sql, (words, at)).fetchone()
     return msgspec.structs.replace(exchange, snippet=row[0] if row is not None else None)

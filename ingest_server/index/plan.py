@@ -13,10 +13,11 @@ Pure but for the counting. Called by queries.py and what it is made of.
 
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from ingest_server.index.filters import Filters
-from ingest_server.index.match import match_expression
+from ingest_server.index.match import match_expression, words_beginning
 from ingest_server.index.row import key_range
 
 COUNT_MAX: Final = 5_000
@@ -64,12 +65,14 @@ def keys_of(filters: Filters, cursor: int | None = None) -> Keys:
 
 
 class Plan:
-    """`is_few`: fewer than COUNT_MAX rows are to be looked at, as far as was counted."""
+    """`is_few`: fewer than COUNT_MAX rows are to be looked at, as far as was counted. `words`: the query of FTS5."""
 
     def __init__(self, database: sqlite3.Connection, filters: Filters, keys: Keys, besides: str = "") -> None:
         """`besides`: one more condition on `e`."""
         self._keys = keys
-        self._criteria = [*_criteria(filters), *([Criterion(besides, ())] if besides else [])]
+        self.words = None if filters.q is None else match_expression(filters.q, partial(words_beginning, database))
+        words = () if filters.q is None else (_words(self.words),)
+        self._criteria = [*words, *_criteria(filters), *([Criterion(besides, ())] if besides else [])]
         counted = [(_count(database, each, keys), each) for each in self._criteria if each.walks]
         usable = [(count, each) for count, each in counted if each.is_sorted or count < COUNT_MAX]
         count, driver = min(usable, key=lambda pair: pair[0], default=(COUNT_MAX, None))
@@ -117,8 +120,6 @@ def _count(database: sqlite3.Connection, criterion: Criterion, keys: Keys) -> in
 
 
 def _criteria(filters: Filters) -> Iterator[Criterion]:
-    if filters.q is not None:
-        yield _words(filters.q)
     for column, value in (("session", filters.session), ("key", filters.key)):
         if value is not None:
             yield _equal(column, value)
@@ -153,8 +154,7 @@ def _indexed(index: str, where: str, values: Values) -> Walk:
     return Walk(f"exchanges AS e INDEXED BY {index}", where, values)
 
 
-def _words(text: str) -> Criterion:
-    expression = match_expression(text)
+def _words(expression: str | None) -> Criterion:
     if expression is None:
         return Criterion("0", (), (Walk("exchanges AS e", "0", ()),))
     join = "CROSS JOIN exchanges AS e ON e.at = words.rowid"
