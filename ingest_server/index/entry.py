@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from ingest_server.index.origin import UNKNOWN, Origin, origin_of
 from ingest_server.index.row import KEYS_PER_US, Row
 from ingest_server.index.summary import preview_of
 from traffic.capture.metadata import Metadata
@@ -26,6 +27,7 @@ _encode = msgspec.json.Encoder().encode
 class Entry(NamedTuple):
     row: Row  # its `at` may be taken; `session` is the name that the client gave; `parent` is not known
     call: LlmCall | None
+    origin: Origin = UNKNOWN
 
 
 def entry_of(stem: str, facts: Metadata, decoded: Decoded | None, decoder: str) -> Entry:
@@ -55,7 +57,10 @@ def entry_of(stem: str, facts: Metadata, decoded: Decoded | None, decoder: str) 
         parent=None,
         decoder=decoder,
     )
-    return Entry(row, None) if call is None else Entry(_with_call(row, call), call)
+    if call is None:
+        return Entry(row, None)
+    origin = origin_of(call, short(call.session) or row.session)
+    return Entry(_with_call(row, call, origin), call, origin)
 
 
 def key_of(stem: str, microsecond: int = 0) -> int:
@@ -93,7 +98,7 @@ def short(text: str | None) -> str | None:
     return text if text is None else text[:NAME_CHARACTERS_MAX]
 
 
-def _with_call(row: Row, call: LlmCall) -> Row:
+def _with_call(row: Row, call: LlmCall, origin: Origin) -> Row:
     usage, cost = call.usage, call.cost
     tools = dict.fromkeys(
         part.name[:NAME_CHARACTERS_MAX].replace("\n", " ")
@@ -126,4 +131,7 @@ def _with_call(row: Row, call: LlmCall) -> Row:
         provider_error=_encode(call.error).decode()[:_TEXT_MAX] if call.error is not None else None,
         problems="\n".join(call.problems)[:_TEXT_MAX] or None,
         response_id=short(call.response_id),
+        request_hash=origin.request_hash,
+        answer_hash=origin.answer_hash,
+        base_hash=origin.base_hash,
     )

@@ -12,27 +12,20 @@ theirs. Called by writer.py, which keeps what is found here.
 """
 
 import sqlite3
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from ingest_server.index.entry import Entry, short
+from ingest_server.index.entry import Entry
+from ingest_server.index.origin import hash_of
 from ingest_server.index.row import Row
-from traffic.llm.call import LlmCall
-from traffic.llm.sessions import Prefix, session_facts
+from traffic.llm.sessions import Prefix
 
 _CANDIDATES_MAX: Final = 64  # with the same messages: the newest of them are looked at
 _CHILDREN_MAX: Final = 64
-
-
-class Origin(NamedTuple):
-    """What an exchange's own messages say of where it comes from."""
-
-    previous_response_id: str | None
-    prefixes: tuple[Prefix, ...]  # the longest first
+_WITH_RESPONSES: Final = "openai.responses"  # the dialect in which a call may name a response
 
 
 class Placed(NamedTuple):
-    row: Row  # with its session and its parent
+    row: Row  # with its key, its session and its parent
     known: int  # how many of its messages, from the first, stand in earlier exchanges
 
 
@@ -42,38 +35,18 @@ class Child(NamedTuple):
     session: str | None
 
 
-def hashed(row: Row, call: LlmCall) -> tuple[Row, Origin]:
-    """The row with its hashes, which are those of the conversation for all exchanges of one named session, and others
-    for each other name.
-    """
-    facts = session_facts(call)
-    salt = _hash(row.session) if row.session is not None else 0
-    prefixes = tuple(
-        each._replace(request_hash=each.request_hash ^ salt, answer_hash=each.answer_hash ^ salt)
-        for each in facts.prefixes
-    )
-    previous = short(facts.previous_response_id)
-    base = _hash(previous) if previous is not None else prefixes[0].request_hash if prefixes else None
-    row = row._replace(
-        request_hash=facts.request_hash ^ salt if facts.request_hash is not None else None,
-        answer_hash=facts.answer_hash ^ salt if facts.answer_hash is not None else None,
-        base_hash=base,
-    )
-    return row, Origin(previous, prefixes)
-
-
-def place(database: sqlite3.Connection, entry: Entry) -> Placed:
+def place(database: sqlite3.Connection, entry: Entry, at: int) -> Placed:
+    """`at`: its key."""
+    row, origin = entry.row, entry.origin
     if entry.call is None:
-        return Placed(entry.row, 0)
-    row, origin = hashed(entry.row, entry.call)
+        return Placed(row._replace(at=at), 0)
     parent, session, known = None, None, 0
     if origin.previous_response_id is not None:
-        found = database.execute(_BY_RESPONSE, (origin.previous_response_id, row.at)).fetchone()
-        if found is not None:
-            parent, session = found
+        found = database.execute(_BY_RESPONSE, (origin.previous_response_id, at)).fetchone()
+        parent, session = found or (None, None)
     if parent is None:
-        parent, session, known = _repeated(database, row.at, origin.prefixes)
-    return Placed(row._replace(parent=parent, session=row.session or session or row.id), known)
+        parent, session, known = _repeated(database, at, origin.prefixes)
+    return Placed(row._replace(at=at, parent=parent, session=row.session or session or row.id), known)
 
 
 def children(database: sqlite3.Connection, row: Row) -> list[Child]:
@@ -82,8 +55,8 @@ def children(database: sqlite3.Connection, row: Row) -> list[Child]:
     if row.request_hash is not None:
         by_messages = (row.request_hash, row.at, row.id, row.request_hash, _CHILDREN_MAX)
         found += map(Child._make, database.execute(_CHILDREN_BY_MESSAGES, by_messages))
-    if row.response_id is not None:
-        by_response = (_hash(row.response_id), row.at, row.id, row.response_id, _CHILDREN_MAX)
+    if row.dialect == _WITH_RESPONSES and row.response_id is not None:
+        by_response = (hash_of(row.response_id), row.at, row.id, row.response_id, _CHILDREN_MAX)
         found += map(Child._make, database.execute(_CHILDREN_BY_RESPONSE, by_response))
     return found
 
@@ -101,11 +74,10 @@ def _repeated(
     return None, None, 0
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
-
-
-_BY_RESPONSE: Final = "SELECT id, session FROM exchanges WHERE response_id = ? AND at < ? ORDER BY at DESC LIMIT 1"
+_BY_RESPONSE: Final = (
+    f"SELECT id, session FROM exchanges WHERE dialect = '{_WITH_RESPONSES}' AND response_id = ? AND at < ?"
+    " ORDER BY at DESC LIMIT 1"
+)
 _BY_MESSAGES: Final = "SELECT at, answer_hash FROM exchanges WHERE request_hash = ? AND at < ? ORDER BY at DESC LIMIT ?"
 _PARENT: Final = "SELECT id, session FROM exchanges WHERE at = ?"
 _CHILDREN: Final = """

@@ -12,32 +12,24 @@ from ingest_server.index import rollup
 from ingest_server.index.rollup import Figures, measured, nano_usd, tokens
 from ingest_server.index.row import KEYS_PER_US, Row
 
+_BY: Final = ("all", "model", "route", "key", "provider")
 KEYS_PER_HOUR: Final = 3_600_000_000 * KEYS_PER_US
 
 
 class Hours:
     def __init__(self) -> None:
-        self._changes: dict[tuple[str, int, str], Figures] = {}
+        self._changes: dict[tuple[int, str, str, str, str], Figures] = {}  # hour, model, route, key, provider
 
     def count(self, row: Row, times: int) -> None:
         """`times` of -1 takes the row away."""
-        hour = row.at // KEYS_PER_HOUR
-        facts = measured(row)
-        for by, value in (
-            ("all", ""),
-            ("model", row.model),
-            ("route", row.route),
-            ("key", row.key),
-            ("provider", row.provider),
-        ):
-            place = (by, hour, value or "")
-            figures = self._changes.get(place)
-            if figures is None:
-                figures = self._changes[place] = Figures()
-            figures.add(facts, times)
+        kind = (row.at // KEYS_PER_HOUR, row.model or "", row.route or "", row.key or "", row.provider or "")
+        figures = self._changes.get(kind)
+        if figures is None:
+            figures = self._changes[kind] = Figures()
+        figures.add(measured(row), times)
 
     def write(self, database: sqlite3.Connection) -> None:
-        for place, figures in self._changes.items():
+        for place, figures in self._by_place().items():
             found = database.execute(_FIGURES, place).fetchone()
             if found is not None:
                 figures.merge(rollup.decode(found[0]))
@@ -45,6 +37,13 @@ class Hours:
                 database.execute(_PUT_FIGURES, (*place, rollup.encode(figures)))
             elif found is not None:
                 database.execute(_REMOVE_FIGURES, place)
+
+    def _by_place(self) -> dict[tuple[str, int, str], Figures]:
+        places: dict[tuple[str, int, str], Figures] = {}
+        for (hour, *values), figures in self._changes.items():
+            for by, value in zip(_BY, ("", *values), strict=True):
+                places.setdefault((by, hour, value), Figures()).merge(figures)
+        return places
 
 
 class _Session(msgspec.Struct):

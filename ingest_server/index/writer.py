@@ -143,7 +143,7 @@ class _Batch:
         old, at = self._find(entry.row)
         if old is not None:
             self._take_away(old)
-        placed = lineage.place(self._database, entry._replace(row=entry.row._replace(at=at)))
+        placed = lineage.place(self._database, entry, at)
         row = placed.row
         self._database.execute(_PUT, row)
         self.added += 1

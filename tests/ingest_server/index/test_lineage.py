@@ -110,7 +110,7 @@ def test_parents_may_come_later(writer: IndexWriter, order: tuple[int, ...]) -> 
 def test_when_the_first_exchange_gets_a_name_its_followers_go_with_it(writer: IndexWriter) -> None:
     first = said(1, *TALK[:2])
     writer.put([first, said(2, *TALK[:4])])
-    writer.put([first._replace(row=first.row._replace(session="a"))])
+    writer.put([said(1, *TALK[:2], session="a")])
     assert {number: session for number, (_, session) in origins(writer).items()} == {1: "a", 2: "a"}
 
 
