@@ -1,28 +1,25 @@
 """Makes an entry of an exchange's files: reads, decodes, and lets nothing that is in them stop the indexer.
 
-Anybody may have changed them: nothing but regular files is read, no link is followed, no more than decoders take. Of
-what cannot be read the log names the exchange. Called by the worker and by commands.
+Called by the worker.
 """
 
-import errno
 import logging
 import os
-import stat
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from ingest_server.index.attempts import Attempts
 from ingest_server.index.entry import Entry, entry_of
 from traffic.capture import metadata, names
 from traffic.capture.metadata import Metadata
+from traffic.llm.built_in_prices import built_in_rates
 from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder, Raw
 
 METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
 SIDE_BYTES_MAX: Final = BODY_BYTES_MAX + 1024 * 1024  # more is not decoded, and not held in memory
 SPENT: Final = "reading it ended the indexer twice: it is not decoded"
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # errors that are no exchange's
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +36,15 @@ class Reader:
         self._root = root
         self._decoder = decoder
         self._attempts = attempts
+        self._is_warm = False
 
     def read(self, stem: str) -> Read | None:
-        """None: there is no such exchange, or none that can be told from its files. Raises OSError where no file at all
-        could be read.
-        """
+        """None: there is no such exchange, or none that can be told from its files. Raises OSError."""
+        if not self._is_warm:
+            built_in_rates(
+                "openai", "gpt-4o", datetime.now(UTC)
+            )  # loads them: no exchange is to be blamed for the time that takes
+            self._is_warm = True
         if self._attempts.are_spent(stem):
             return self._passed_over(stem)
         with self._attempts.at(stem):
@@ -55,7 +56,7 @@ class Reader:
         try:
             facts = metadata.decode(_read_file(self._root + stem + names.METADATA, METADATA_BYTES_MAX))
             entry = entry_of(stem, facts, None, self._decoder.fingerprint)
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return None
         return Read(entry._replace(row=entry.row._replace(problems=SPENT)), facts, None)
 
@@ -66,14 +67,11 @@ def read_one(root: str, stem: str, decoder: Decoder) -> Read | None:
         raw = _read_raw(root + stem)
         decoded = decoder.decode(raw)
         return Read(entry_of(stem, raw.metadata, decoded, decoder.fingerprint), raw.metadata, decoded)
-    except OSError as error:
-        if error.errno in _OURS:
-            raise
-        if os.path.lexists(root + stem + names.METADATA):  # else it has been deleted
-            log.warning("%s cannot be indexed: %s: %s", stem, Path(error.filename or "").name, error.strerror)
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         log.warning("%s cannot be indexed: %s", stem, error)
-    return None
+        return None
 
 
 def _read_raw(path: str) -> Raw:
@@ -87,10 +85,7 @@ def _read_raw(path: str) -> Raw:
 def _read_file(path: str, size_max: int) -> bytes:
     descriptor = os.open(path, _READ)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", path)
-        size = min(status.st_size, size_max)
+        size = min(os.fstat(descriptor).st_size, size_max)
         blocks = [os.read(descriptor, size)]
         while (size := size - len(blocks[-1])) > 0 and blocks[-1]:
             blocks.append(os.read(descriptor, size))

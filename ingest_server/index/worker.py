@@ -179,7 +179,7 @@ class Worker:
 
     def _look(self) -> None:
         self._seen.clear()
-        self._writer.remove(())  # it looks whether the index is still there
+        self._writer.look()
 
     def _tell(self) -> None:
         concluded, self._concluded = self._concluded, 0

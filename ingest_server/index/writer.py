@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from ingest_server.index import lineage
 from ingest_server.index.entry import Entry, key_of
 from ingest_server.index.lineage import Child
 from ingest_server.index.row import COLUMNS, KEYS_PER_US, Row, keys_of_millisecond
-from ingest_server.index.schema import is_damage, open_index, remove_index
+from ingest_server.index.schema import is_damage, open_index, open_reader, remove_index
 from ingest_server.index.text import words_of
 from ingest_server.index.totals import Hours, Sessions
 
@@ -65,6 +65,17 @@ class IndexWriter:
                 except (ValueError, OverflowError) as error:
                     log.warning("%s cannot be indexed: %s", entry.row.stem, error)
             return rows
+
+    def look(self) -> None:
+        """Raises IndexLostError where it was deleted or is damaged, as far as reading a bit of it anew shows."""
+        self.remove(())
+        try:
+            with closing(open_reader(self._path)) as reader:
+                reader.execute("SELECT stem FROM exchanges ORDER BY at DESC LIMIT 1").fetchone()
+        except (FileNotFoundError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+                raise
+            raise self._lost(str(error)) from error
 
     def row(self, stem: str) -> Row | None:
         """Of an exchange that is in the index."""
