@@ -22,7 +22,7 @@ from ingest_server.answers import AnswerError, json, plain_text
 from ingest_server.api.api import Api, Handler
 from ingest_server.api.operations import OPERATIONS, Alive
 from ingest_server.guard import Guard, add_headers
-from ingest_server.index.row import started_at
+from ingest_server.index.row import Row, started_at
 from ingest_server.settings import IngestSettings
 from traffic.keys import Key
 
@@ -65,10 +65,11 @@ class _FolderClient(ApiClient):
             raise AskError(f"an ingest server is at work on {self.name}: --server asks it what happens")
         yield Event(CONNECTED, {})
         while True:
-            entries = index.catch_up()
-            if entries:
-                ids = {entry.row.id for entry in entries}
-                since = started_at(min(entry.row.at for entry in entries))
+            rows: list[Row] = []
+            index.catch_up(rows.append)
+            if rows:
+                ids = {row.id for row in rows}
+                since = started_at(min(row.at for row in rows))
                 page = self.exchanges([("since", since)], _PAGE)
                 yield from (
                     Event(CALL, msgspec.to_builtins(each)) for each in reversed(page.exchanges) if each.id in ids

@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from ingest_server import files
 from ingest_server.index.catch_up import CatchUp, Scope
 from ingest_server.index.entry import Entry
 from ingest_server.index.reading import read_one
+from ingest_server.index.row import Row
 from ingest_server.index.schema import FILE_NAME, index_path
 from ingest_server.index.writer import IndexLostError, IndexWriter
 from ingest_server.settings import IndexSettings
@@ -43,15 +44,15 @@ class FolderIndex:
         registry = find_dialects(log.warning)
         self._decoder = Decoder(registry.dialects, settings.prices, registry.registered)
 
-    def catch_up(self) -> list[Entry]:
-        """What it has read."""
-        taken: list[Entry] = []
+    def catch_up(self, tell_of: Callable[[Row], None] | None = None) -> None:
+        """`tell_of` is called for each exchange that is read."""
 
         def read(stem: str) -> Entry | None:
             found = read_one(self._root, stem, self._decoder)
             if found is None:
                 return None
-            taken.append(found.entry)
+            if tell_of is not None:
+                tell_of(found.entry.row)
             return found.entry
 
         with progress("reading recordings") as tell:
@@ -59,7 +60,6 @@ class FolderIndex:
             while work.step():
                 if tell is not None and work.total:
                     tell(work.done, work.total)
-        return taken
 
     def close(self) -> None:
         self._writer.close()
