@@ -1,11 +1,15 @@
 """Makes an entry of an exchange's files: reads, decodes, and lets nothing that is in them stop the indexer.
 
-Called by the worker.
+Anybody may have changed them: nothing but regular files is read, no link is followed, no more than decoders take. Of
+what cannot be read the log names the exchange. Called by the worker and by commands.
 """
 
+import errno
 import logging
 import os
+import stat
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from ingest_server.index.attempts import Attempts
@@ -19,7 +23,8 @@ METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
 SIDE_BYTES_MAX: Final = BODY_BYTES_MAX + 1024 * 1024  # more is not decoded, and not held in memory
 SPENT: Final = "reading it ended the indexer twice: it is not decoded"
 
-_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+_OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})  # errors that are no exchange's
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +44,11 @@ class Reader:
         self._is_warm = False
 
     def read(self, stem: str) -> Read | None:
-        """None: there is no such exchange, or none that can be told from its files. Raises OSError."""
+        """None: there is no such exchange, or none that can be told from its files. Raises OSError where no file at all
+        could be read.
+        """
         if not self._is_warm:
-            built_in_rates(
-                "openai", "gpt-4o", datetime.now(UTC)
-            )  # loads them: no exchange is to be blamed for the time that takes
+            built_in_rates("openai", "gpt-4o", datetime.now(UTC))  # loads all: no exchange is to be blamed for the time
             self._is_warm = True
         if self._attempts.are_spent(stem):
             return self._passed_over(stem)
@@ -56,7 +61,7 @@ class Reader:
         try:
             facts = metadata.decode(_read_file(self._root + stem + names.METADATA, METADATA_BYTES_MAX))
             entry = entry_of(stem, facts, None, self._decoder.fingerprint)
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
         return Read(entry._replace(row=entry.row._replace(problems=SPENT)), facts, None)
 
@@ -67,11 +72,14 @@ def read_one(root: str, stem: str, decoder: Decoder) -> Read | None:
         raw = _read_raw(root + stem)
         decoded = decoder.decode(raw)
         return Read(entry_of(stem, raw.metadata, decoded, decoder.fingerprint), raw.metadata, decoded)
-    except FileNotFoundError:
-        return None
+    except OSError as error:
+        if error.errno in _OURS:
+            raise
+        if os.path.lexists(root + stem + names.METADATA):  # else it has been deleted
+            log.warning("%s cannot be indexed: %s: %s", stem, Path(error.filename or "").name, error.strerror)
     except ValueError as error:
         log.warning("%s cannot be indexed: %s", stem, error)
-        return None
+    return None
 
 
 def _read_raw(path: str) -> Raw:
@@ -85,7 +93,10 @@ def _read_raw(path: str) -> Raw:
 def _read_file(path: str, size_max: int) -> bytes:
     descriptor = os.open(path, _READ)
     try:
-        size = min(os.fstat(descriptor).st_size, size_max)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", path)
+        size = min(status.st_size, size_max)
         blocks = [os.read(descriptor, size)]
         while (size := size - len(blocks[-1])) > 0 and blocks[-1]:
             blocks.append(os.read(descriptor, size))

@@ -2,16 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as WireStatus
 
 from ingest_server.settings import Otlp
 from ingest_server.spans import WAITING_MAX, SpanSender
+from tests.ingest_server.collector import collecting
 from traffic.export.spans import Span
 
 SPAN = Span(
@@ -26,35 +24,6 @@ SPAN = Span(
 )
 
 
-class Collector:
-    def __init__(self) -> None:
-        self.port = 0
-        self.keys: list[str | None] = []
-        self.spans: list[WireSpan] = []
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.keys.append(request.headers.get("X-Api-Key"))
-        message = ExportTraceServiceRequest.FromString(await request.read())
-        for resource in message.resource_spans:
-            for scope in resource.scope_spans:
-                self.spans += scope.spans
-        return web.Response()
-
-
-@pytest.fixture
-async def collector() -> AsyncIterator[Collector]:
-    found = Collector()
-    app = web.Application()
-    app.router.add_post("/v1/traces", found.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    found.port = runner.addresses[0][1]
-    yield found
-    await runner.cleanup()
-
-
 def test_a_collector_that_is_away_holds_up_neither_a_call_nor_the_end(caplog: pytest.LogCaptureFixture) -> None:
     """More spans than may wait, to a port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
@@ -66,13 +35,15 @@ def test_a_collector_that_is_away_holds_up_neither_a_call_nor_the_end(caplog: py
     assert "Queue full, dropping" in caplog.text
 
 
-async def test_a_span_arrives_with_its_times_and_the_configured_headers(collector: Collector) -> None:
-    def send() -> None:
-        sender = SpanSender(Otlp(f"http://127.0.0.1:{collector.port}/", {"x-api-key": "k"}))
-        sender.send(SPAN)
-        sender.close()
+async def test_a_span_arrives_with_its_times_and_the_configured_headers() -> None:
+    async with collecting() as collector:
 
-    await asyncio.to_thread(send)
+        def send() -> None:
+            sender = SpanSender(Otlp(f"http://127.0.0.1:{collector.port}/", {"x-api-key": "k"}))
+            sender.send(SPAN)
+            sender.close()
+
+        await asyncio.to_thread(send)
     (span,) = collector.spans
     assert collector.keys == ["k"]
     assert (span.name, span.kind) == ("chat gpt-4o", WireSpan.SPAN_KIND_CLIENT)
