@@ -6,6 +6,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from ingest_server.api.operations import OPERATIONS
+from ingest_server.api.parameters import PLACES
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
 from tests.e2e.scripted import connect
@@ -17,23 +19,9 @@ HASHED = "a-hashed-key-0123456789"
 LINK = "a-link-key-0123456789ab"
 ID = "092d0424-1b2c-4d3e-8f40-5a6b7c8d9e0f"
 KEYS = (Key.parse("reader", READER), Key.parse("hashed", hash_key(HASHED)))
+PLACES_BY_NAME = {place.name: place.example for place in PLACES}
 ENDPOINTS = [
-    ("PUT", f"/v1/journals/{JOURNAL}/0"),
-    ("PUT", f"/{ID}/request"),
-    ("GET", "/v1/live"),
-    ("GET", "/metrics"),
-    ("GET", "/openapi.json"),
-    ("GET", "/v1/exchanges"),
-    ("GET", "/v1/exchanges/last"),
-    ("GET", "/v1/exchanges/last/request"),
-    ("GET", "/v1/exchanges/last/response"),
-    ("GET", "/v1/exchanges/last/events"),
-    ("GET", "/v1/sessions"),
-    ("GET", "/v1/sessions/x"),
-    ("GET", "/v1/stats"),
-    ("GET", "/v1/admin/logs"),
-    ("GET", "/v1/ledger"),
-    ("GET", "/health/detailed"),
+    *((each.method, each.path.format(**PLACES_BY_NAME)) for each in OPERATIONS if each.path != "/health"),
     ("GET", "/nowhere"),
     ("POST", "/health"),
 ]
