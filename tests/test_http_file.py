@@ -1,14 +1,16 @@
 """test.http: each of its requests, sent as its text says, does what its title says."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientResponse, ClientSession, web
 
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
@@ -39,6 +41,17 @@ EXPECTED = {
         404, TEXT, reaches_upstream=False, recorded=True
     ),
     "The recorder's health": Expected(200, JSON, reaches_upstream=False, recorded=False),
+}
+# Of the ingest server, once a chat is recorded: the type of the answer.
+QUESTIONS = {
+    "What was recorded in the last hour": JSON,
+    "The newest exchange, with all that was said": JSON,
+    "Its response, without chunks and compression": JSON,
+    "The events of its response, with their times": JSON,
+    "Where something was said": JSON,
+    "Conversations and agents' runs": JSON,
+    "Figures by model": JSON,
+    "Every endpoint, for programs": JSON,
 }
 
 
@@ -79,12 +92,12 @@ def test_a_http_file_is_titles_request_lines_headers_and_bodies_with_variables_f
 
 
 def test_the_file_holds_the_requests_of_the_manual_test_and_no_others() -> None:
-    assert [request.title for request in parse(FILE.read_text("utf-8"))] == list(EXPECTED)
+    assert [request.title for request in parse(FILE.read_text("utf-8"))] == [*EXPECTED, *QUESTIONS]
 
 
 def test_the_files_addresses_are_those_of_the_shipped_configuration() -> None:
     text, config = FILE.read_text("utf-8"), (FILE.parent / "config.yaml").read_text("utf-8")
-    assert "@recorder = http://localhost:5601\n" in text
+    assert "@recorder = http://localhost:5601\n@ingest = http://localhost:8080\n" in text
     assert "@upstream = http://127.0.0.1:1234\n@" in text
     assert 'lmstudio:   {pattern: "/lmstudio/", destination: "http://127.0.0.1:1234/"}' in config
     assert "host: localhost           # where LLM clients reach the recorder\n  port: 5601" in config
@@ -127,25 +140,39 @@ async def upstream() -> AsyncIterator[Upstream]:
     await runner.cleanup()
 
 
-@pytest.mark.parametrize("title", EXPECTED)
-async def test_a_request_of_the_file_gets_its_answer_and_leaves_its_recording(
-    title: str, upstream: Upstream, tmp_path: Path
-) -> None:
-    journal_dir = tmp_path / "journal"
-    async with IngestServer(IngestSettings(port=0, log_dir=tmp_path / "logs", key_dir=journal_dir)) as ingest:
+@asynccontextmanager
+async def _services(upstream: Upstream, folder: Path) -> AsyncIterator[dict[str, str]]:
+    """The addresses of a recorder and its ingest server, by the file's names for them."""
+    journal_dir = folder / "journal"
+    async with IngestServer(IngestSettings(port=0, log_dir=folder / "logs", key_dir=journal_dir)) as ingest:
         settings = RecorderSettings(
             port=0,
             routes=(Route(ROUTE, f"/{ROUTE}/", f"{upstream.url}/"),),
             console=Console(enabled=False),
             capture=Capture(server_url=f"http://localhost:{ingest.port}", journal_dir=journal_dir),
         )
-        async with Recorder(settings) as recorder, ClientSession() as session:
-            address = f"http://localhost:{recorder.port}"
-            request = _find(title, upstream=upstream.url, recorder=address)
-            async with session.request(
-                request.method, request.url, headers=request.headers, data=request.body or None
-            ) as response:
-                body = await response.read()
+        async with Recorder(settings) as recorder:
+            yield {
+                "recorder": f"http://localhost:{recorder.port}",
+                "ingest": f"http://localhost:{ingest.port}",
+                "upstream": upstream.url,
+            }
+
+
+async def _send(session: ClientSession, request: HttpRequest) -> tuple[ClientResponse, bytes]:
+    async with session.request(
+        request.method, request.url, headers=request.headers, data=request.body or None
+    ) as response:
+        return response, await response.read()
+
+
+@pytest.mark.parametrize("title", EXPECTED)
+async def test_a_request_of_the_file_gets_its_answer_and_leaves_its_recording(
+    title: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    async with _services(upstream, tmp_path) as addresses, ClientSession() as session:
+        request = _find(title, **addresses)
+        response, body = await _send(session, request)
     expected = EXPECTED[title]
     assert (response.status, response.content_type) == (expected.status, expected.content_type)
     assert len(upstream.requests) == expected.reaches_upstream
@@ -157,6 +184,22 @@ async def test_a_request_of_the_file_gets_its_answer_and_leaves_its_recording(
         assert metadata["route"] == (ROUTE if expected.reaches_upstream else None)
         assert (metadata["completed"], metadata["response"]["status"]) == (True, expected.status)
         assert body in (dechunk(recorded.partition(b"\r\n\r\n")[2]) if expected.content_type == SSE else recorded)
+
+
+@pytest.mark.parametrize("title", QUESTIONS)
+async def test_a_question_of_the_file_is_answered_once_a_chat_is_recorded(
+    title: str, upstream: Upstream, tmp_path: Path
+) -> None:
+    async with _services(upstream, tmp_path) as addresses, ClientSession() as session:
+        await _send(session, _find("A chat, through the recorder", **addresses))
+        async with asyncio.timeout(20):
+            while True:  # the index is a moment behind
+                response, body = await _send(session, _find("The newest exchange, with all that was said", **addresses))
+                if response.status == 200:
+                    break
+                assert response.status in (404, 503), body
+        response, _ = await _send(session, _find(title, **addresses))
+    assert (response.status, response.content_type) == (200, QUESTIONS[title])
 
 
 def _find(title: str, **replaced: str) -> HttpRequest:
