@@ -12,6 +12,7 @@ from aiohttp import web
 from ingest_server import metrics
 from ingest_server.answers import AnswerError, json, plain_text
 from ingest_server.api.api import Api
+from ingest_server.api.indexing import Indexing
 from ingest_server.api.operations import OPERATIONS, Alive
 from ingest_server.door import Door
 from ingest_server.guard import Guard, add_headers
@@ -44,6 +45,7 @@ class App:
         self._feed, self._indexer = outlook
         self._metrics = metrics.Metrics(store.tally, store.ledger, outlook.indexer.figures)
         self._uploads = Uploads(store, door, writer, settings.limits.idle_s)
+        self._indexing = Indexing(outlook.indexer)
         self._api = Api(settings, store.files.root)
 
     def configure(self, settings: IngestSettings) -> None:
@@ -58,6 +60,8 @@ class App:
         app.on_response_prepare.append(add_headers)
         handlers = {
             **self._api.handlers(),
+            "show_index": self._indexing.status,
+            "reindex": self._indexing.reindex,
             "listen": self._live,
             "show_ledger": self._show_ledger,
             "health": self._health,

@@ -250,6 +250,7 @@ class Indexer:
         elif isinstance(answer, Ready):
             self._is_ready, self._indexed = True, answer.indexed
             child.send(CatchUp(None))
+            self._progress = Progress("catch up", 0, 0)
             if self._reindex is not None:
                 child.send(self._reindex)
             self._send()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from aiohttp import web
 
@@ -14,7 +14,9 @@ from ingest_server.index.problems import NotFoundError, QueryError
 from ingest_server.index.queries import Queries
 from ingest_server.index.reference import Found
 
-_OFF = "this server keeps no index (ingest.index: false): set it to true and restart, or read the files in log_dir"
+NO_INDEX: Final = (
+    "this server keeps no index (ingest.index: false): set it to true and restart, or read the files in log_dir"
+)
 
 T = TypeVar("T")
 
@@ -29,7 +31,7 @@ class Asking:
     async def ask(self, question: Callable[[Queries], T]) -> T:
         """Raises AnswerError."""
         if not self._is_on():
-            raise AnswerError(404, _OFF)
+            raise AnswerError(404, NO_INDEX)
         try:
             return await self._threads.ask(partial(question, self._queries))
         except FilterError as error:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from ingest_server.api import exchanges, figures, sessions
+from ingest_server.api import exchanges, figures, indexing, sessions
 from ingest_server.api.bodies import StreamEvents
 from ingest_server.api.detail import ExchangeDetail
 from ingest_server.api.operation import BYTES, EVENTS, JSON, TEXT, Answer, Operation
@@ -15,6 +15,7 @@ from ingest_server.index.exchange_pages import ExchangePage
 from ingest_server.index.filters import Parameter
 from ingest_server.index.session_pages import SessionPage, SessionTree
 from ingest_server.index.stats import Stats
+from ingest_server.indexer import IndexStatus
 from ingest_server.ledger import Report
 from ingest_server.uploads import Position
 from traffic.health import Health
@@ -122,10 +123,29 @@ OPERATIONS: Final = (
         query=figures.AUDIT,
     ),
     Operation(
+        "show_index",
+        "GET",
+        "/v1/index",
+        "How far the index is",
+        {**_KEYED, 200: Answer("Its state.", JSON, IndexStatus)},
+    ),
+    Operation(
+        "reindex",
+        "POST",
+        "/v1/reindex",
+        "Decode again what is in the index",
+        {
+            **_KEYED,
+            202: Answer("It has begun: GET /v1/index tells how far it is.", JSON, IndexStatus),
+            404: _LISTED[404],
+        },
+        query=indexing.REINDEX,
+    ),
+    Operation(
         "listen",
         "GET",
         "/v1/live",
-        "What happens, as it happens: started, finished, lost",
+        "What happens, as it happens: started, finished, call, lost",
         {**_KEYED, 200: Answer("Server-sent events.", EVENTS), 503: _BUSY},
         allows_head=False,
     ),

@@ -80,6 +80,9 @@ AUDIT_LIMIT: Final = Parameter("limit", count(1, LIMIT_MAX), "At most so many; 1
 BY: Final = Parameter("by", one_of(*stats.BY), "What to tell apart; model where it is not given.", "day")
 CURSOR: Final = Parameter("cursor", _CURSOR, "The `next` of the page before.", "65a0f3b2c1d40")
 DECODED: Final = Parameter("decoded", FLAG, "1: the body alone, without chunk framing and compression.", "1")
+DECODER_CHANGED: Final = Parameter(
+    "decoder_changed", FLAG, "1: only what another decoder decoded, or with other prices.", "1"
+)
 EVENTS_LIMIT: Final = Parameter(
     "limit", count(1, EVENTS_MAX), "At most so many events; 10,000 where it is not given.", "100"
 )

@@ -27,8 +27,9 @@ async def stocked(settings: IngestSettings) -> AsyncIterator[ClientSession]:
 
 @asynccontextmanager
 async def serving(settings: IngestSettings, *exchanges: Stocked) -> AsyncIterator[ClientSession]:
-    """A client of a server that has these."""
-    keep(settings, *exchanges)
+    """A client of a server that has these besides what there is."""
+    if exchanges:
+        keep(settings, *exchanges)
     async with (
         IngestServer(settings) as server,
         ClientSession(f"http://127.0.0.1:{server.port}") as client,
