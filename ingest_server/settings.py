@@ -12,7 +12,7 @@ class IngestLimits:
     """Bounds of what those who may reach the server can make grow."""
 
     connections: int = 1_000  # a recorder uses one, a listener of the live feed one
-    idle_s: float = 30.0  # for a head, from its connection's start or the last answer; and between two reads of a body
+    idle_s: float = 30.0  # for a head, from its connection's start or the last answer; between two pieces of a body
     listeners: int = 100  # of the live feed
     journals: int = 1_000  # in memory; one at rest makes room for another
     open_exchanges: int = 50_000  # of one journal; above a recorder's limits.connections

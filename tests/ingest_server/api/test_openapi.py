@@ -1,6 +1,9 @@
 """The OpenAPI document: every endpoint is in it, and what it says of types and parameters is what the code says."""
 
+import jsonschema
+import msgspec
 from aiohttp import ClientSession
+from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from ingest_server.api.openapi import document
 from ingest_server.api.operations import OPERATIONS
@@ -25,6 +28,15 @@ def test_a_list_takes_the_filters_of_the_index_each_with_its_schema_and_an_examp
     for each in PARAMETERS:
         assert by_name[each.name]["schema"] == each.kind.schema
         assert by_name[each.name]["description"] == each.help
+
+
+def test_the_document_is_one_of_openapi_3_1_and_its_examples_are_what_it_asks_for() -> None:
+    described = msgspec.json.decode(msgspec.json.encode(document(OPERATIONS)))
+    jsonschema.Draft202012Validator(OPENAPI_31).validate(described)
+    for path in described["paths"].values():
+        for operation in path.values():
+            for parameter in operation["parameters"]:
+                jsonschema.Draft202012Validator(parameter["schema"]).validate(parameter["example"])
 
 
 def test_every_type_that_is_referred_to_is_described() -> None:
