@@ -20,6 +20,7 @@ from commands.shown_exchange import ShownExchange, StreamEvents
 from ingest_server.index.exchange_pages import ExchangePage
 from ingest_server.index.session_pages import SessionPage, SessionTree
 from ingest_server.index.stats import Stats
+from ingest_server.indexer import IndexStatus
 
 TIMEOUT_S = 30.0  # of one read; the server gives up on a query earlier
 BUSY_S, BUSY_RETRY_S = 5.0, 0.2  # a server that says "not now" is asked again
@@ -81,6 +82,15 @@ class ApiClient:
         """With its newest 1,000 exchanges."""
         return self._decoded(self._get(f"/v1/sessions/{quote(name, safe='')}", [("limit", "1000")]), SessionTree)
 
+    def index(self) -> IndexStatus:
+        return self._decoded(self._get("/v1/index"), IndexStatus)
+
+    def reindex(self, values: Values) -> IndexStatus:
+        """Begin; index() tells how far it is."""
+        target = f"/v1/reindex?{urlencode(values)}"
+        with self._asking(), self._answer(target, TIMEOUT_S, "POST") as response:
+            return self._decoded(response.read(), IndexStatus)
+
     def file(self, reference: str, side: str) -> Iterator[bytes]:
         """A request or a response as it is stored, piece by piece."""
         with self._asking(), self._answer(f"/v1/exchanges/{quote(reference)}/{side}", TIMEOUT_S) as response:
@@ -126,8 +136,8 @@ class ApiClient:
             ) from None
 
     @contextmanager
-    def _answer(self, target: str, timeout_s: float) -> Iterator[HTTPResponse]:
-        with answer(self._url, target, self._ca, self._key, timeout_s) as response:
+    def _answer(self, target: str, timeout_s: float, method: str = "GET") -> Iterator[HTTPResponse]:
+        with answer(self._url, target, self._ca, self._key, timeout_s, method) as response:
             if response.status >= 400:
                 self._explain(response.status, response.read(_PROBLEM_BYTES_MAX).decode("utf-8", "backslashreplace"))
             yield response

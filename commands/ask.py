@@ -15,15 +15,15 @@ ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 @contextmanager
 def answer(
-    url: str, path: str, ca: Path | None, key: str | None = None, timeout_s: float = TIMEOUT_S
+    url: str, path: str, ca: Path | None, key: str | None = None, timeout_s: float = TIMEOUT_S, method: str = "GET"
 ) -> Iterator[http.client.HTTPResponse]:
-    """To a GET, its body still to be read. `ca`: who certifies an https server. Raises OSError where none answers in
+    """Its body is still to be read. `ca`: who certifies an https server. Raises OSError where none answers in
     HTTP; reading may raise http.client.HTTPException as well.
     """
     with closing(_connection(url, ca, timeout_s)) as connection:
         try:
             target = urlsplit(url).path.rstrip("/") + path
-            connection.request("GET", target, headers={"X-Recorder-Key": key} if key else {})
+            connection.request(method, target, headers={"X-Recorder-Key": key} if key else {})
             response = connection.getresponse()
         except (http.client.HTTPException, ValueError) as error:
             raise _no_http(error) from error

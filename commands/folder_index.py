@@ -29,6 +29,8 @@ from replay.locks import is_locked
 from traffic.llm.decode import Decoder
 from traffic.llm.registry import find_dialects
 
+_MISSING = Scope()
+
 log = logging.getLogger(__name__)
 
 
@@ -44,8 +46,18 @@ class FolderIndex:
         registry = find_dialects(log.warning)
         self._decoder = Decoder(registry.dialects, settings.prices, registry.registered)
 
-    def catch_up(self, tell_of: Callable[[Row], None] | None = None) -> None:
-        """`tell_of` is called for each exchange that is read."""
+    @property
+    def fingerprint(self) -> str:
+        """Of the decoder."""
+        return self._decoder.fingerprint
+
+    @property
+    def count(self) -> int:
+        """Of the exchanges in it."""
+        return self._writer.count()
+
+    def catch_up(self, tell_of: Callable[[Row], None] | None = None, scope: Scope = _MISSING) -> None:
+        """`tell_of` is called for each exchange that is read; `scope`: which are, beside those that are missing."""
 
         def read(stem: str) -> Entry | None:
             found = read_one(self._root, stem, self._decoder)
@@ -56,7 +68,7 @@ class FolderIndex:
             return found.entry
 
         with progress("reading recordings") as tell:
-            work = CatchUp(self._log_dir, self._writer, read, Scope())
+            work = CatchUp(self._log_dir, self._writer, read, scope)
             while work.step():
                 if tell is not None and work.total:
                     tell(work.done, work.total)

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -34,27 +34,39 @@ class Source:
     log_dir: Path | None
 
     def open(self) -> AbstractContextManager[ApiClient]:
+        found = self.find()
+        return nullcontext(found) if isinstance(found, ApiClient) else _folder(found)
+
+    def find(self) -> "ApiClient | Folder":
+        """Raises AskError where there is neither."""
         configuration = load_or_exit(self.config_path, quiet=True)
         capture, ingest = configuration.recorder.capture, configuration.ingest
         if self.log_dir is not None:
-            return _folder(self.log_dir, ingest)
+            return Folder(self.log_dir, ingest)
         if self.server is not None:
-            return nullcontext(ApiClient(self.server, capture.server_ca, self.key))
+            return ApiClient(self.server, capture.server_ca, self.key)
         if health(capture.server_url, capture.server_ca):
-            return nullcontext(ApiClient(capture.server_url, capture.server_ca, self.key or configuration.reader_key))
+            return ApiClient(capture.server_url, capture.server_ca, self.key or configuration.reader_key)
         if not ingest.log_dir.is_dir():
             raise AskError(
                 f"no ingest server answers at {capture.server_url}, and there is no folder {ingest.log_dir}: "
                 "`recorder up` starts one, --server asks another, --log-dir reads another folder"
             )
         click.echo(f"no ingest server answers at {capture.server_url}; reading {plain(str(ingest.log_dir))}", err=True)
-        return _folder(ingest.log_dir, ingest)
+        return Folder(ingest.log_dir, ingest)
 
 
-def _folder(log_dir: Path, settings: IngestSettings) -> AbstractContextManager[ApiClient]:
+class Folder(NamedTuple):
+    """Of recordings, with the settings by which they are decoded."""
+
+    log_dir: Path
+    settings: IngestSettings
+
+
+def _folder(folder: Folder) -> AbstractContextManager[ApiClient]:
     from commands.folder_api import serving  # noqa: PLC0415 aiohttp and the decoders, which asking a server does without
 
-    return serving(log_dir, settings)
+    return serving(*folder)
 
 
 def source_options(function: Callable[..., None]) -> Callable[..., None]:

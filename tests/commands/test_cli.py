@@ -43,7 +43,7 @@ def test_wrong_usage_exits_2(recorder: Run) -> None:
 
 def test_shell_completion_completes_commands(recorder: Run) -> None:
     found = recorder(_RECORDER_COMPLETE="bash_complete", COMP_WORDS="recorder re", COMP_CWORD="1")
-    assert found.stdout == "plain,replay\n"
+    assert found.stdout == "plain,replay\nplain,reindex\n"
 
 
 def test_the_command_line_itself_imports_nothing_heavy() -> None:
