@@ -80,7 +80,7 @@ def _show(tree: SessionTree, *, as_json: bool) -> None:
     console.print(plain(" · ".join(figure for figure in figures if figure)), style="dim")
     shown = list(branches(node.exchange for node in tree.exchanges))
     columns = exchange_columns(datetime.now(UTC), lambda branch: branch.summary)
-    rows = Rows([*columns[:-1], Column("what", _step, width_max=1_000)], shown, terminal_width(console))
+    rows = Rows([*columns[:-1], Column("what", step_of, width_max=1_000)], shown, terminal_width(console))
     console.print(rows.title())
     for branch in shown:
         console.print(rows.row(branch))
@@ -88,12 +88,15 @@ def _show(tree: SessionTree, *, as_json: bool) -> None:
         click.echo(f"only its newest {len(shown):,} exchanges; `recorder list --session` has the others", err=True)
 
 
-def _step(branch: Branch) -> str:
-    """What is new in it: a prompt, or, where an agent goes on with what its tools said, how its answer ends."""
-    prompt = said(branch.summary)
-    if branch.parent is None or prompt != said(branch.parent) or branch.summary.call is None:
+def step_of(branch: Branch) -> str:
+    """What is new in it: a prompt, unless an agent goes on with what its tools said; and the tools that are called."""
+    call, prompt = branch.summary.call, said(branch.summary)
+    if call is None:
         return branch.guides + prompt
-    return f"{branch.guides}({branch.summary.call.finish_reason or 'no answer'})"
+    is_new = branch.parent is None or prompt != said(branch.parent)
+    tools = f"→ {', '.join(call.tool_calls)}" if call.tool_calls else ""
+    ends = f"({call.finish_reason or 'no answer'})" if not is_new and not tools else ""
+    return branch.guides + "  ".join(part for part in (prompt if is_new else "", tools, ends) if part)
 
 
 def _name(session: SessionSummary) -> str:

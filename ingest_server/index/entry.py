@@ -10,9 +10,9 @@ import msgspec
 
 from ingest_server.index.origin import UNKNOWN, Origin, origin_of
 from ingest_server.index.row import KEYS_PER_US, Row
-from ingest_server.index.summary import preview_of
+from ingest_server.index.summary import preview_of, tool_calls_of
 from traffic.capture.metadata import Metadata
-from traffic.llm.call import LlmCall, ToolCall
+from traffic.llm.call import LlmCall
 from traffic.llm.decode import Decoded
 from traffic.llm.sessions import NAME_CHARACTERS_MAX, named_session
 
@@ -100,12 +100,6 @@ def short(text: str | None) -> str | None:
 
 def _with_call(row: Row, call: LlmCall, origin: Origin) -> Row:
     usage, cost = call.usage, call.cost
-    tools = dict.fromkeys(
-        part.name[:NAME_CHARACTERS_MAX].replace("\n", " ")
-        for message in call.output
-        for part in message.parts
-        if isinstance(part, ToolCall)
-    )
     return row._replace(
         session=short(call.session) or row.session,
         dialect=call.dialect,
@@ -127,7 +121,7 @@ def _with_call(row: Row, call: LlmCall, origin: Origin) -> Row:
         ttft_ms=call.timing.ttft_ms,
         tokens_per_s=call.timing.tokens_per_s,
         preview=preview_of(call),
-        tools="\n".join(tools) or None,
+        tools="\n".join(tool_calls_of(call)) or None,
         provider_error=_encode(call.error).decode()[:_TEXT_MAX] if call.error is not None else None,
         problems="\n".join(call.problems)[:_TEXT_MAX] or None,
         response_id=short(call.response_id),

@@ -122,4 +122,5 @@ def _call(row: Row) -> CallSummary | None:
         ttft_ms=row.ttft_ms,
         tokens_per_s=row.tokens_per_s,
         preview=row.preview,
+        tool_calls=tuple(row.tools.split("\n")) if row.tools else (),
     )

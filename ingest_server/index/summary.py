@@ -5,7 +5,8 @@ The same from a database's row, from a call that was just decoded, or back from 
 
 import msgspec
 
-from traffic.llm.call import LlmCall
+from traffic.llm.call import LlmCall, ToolCall
+from traffic.llm.sessions import NAME_CHARACTERS_MAX
 
 PREVIEW_CHARACTERS_MAX = 200
 
@@ -36,6 +37,7 @@ class CallSummary(msgspec.Struct, frozen=True):
     ttft_ms: float | None
     tokens_per_s: float | None
     preview: str  # the beginning of the newest prompt
+    tool_calls: tuple[str, ...] = ()  # names of the tools that the answer calls, each once
 
 
 class ExchangeSummary(msgspec.Struct, frozen=True):
@@ -79,7 +81,14 @@ def summary_of(call: LlmCall) -> CallSummary:
         ttft_ms=call.timing.ttft_ms,
         tokens_per_s=call.timing.tokens_per_s,
         preview=preview_of(call),
+        tool_calls=tool_calls_of(call),
     )
+
+
+def tool_calls_of(call: LlmCall) -> tuple[str, ...]:
+    """Names of one line, as the index keeps them."""
+    parts = (part for message in call.output for part in message.parts if isinstance(part, ToolCall))
+    return tuple(dict.fromkeys(part.name[:NAME_CHARACTERS_MAX].replace("\n", " ") for part in parts))
 
 
 def preview_of(call: LlmCall) -> str:

@@ -98,6 +98,8 @@ def test_list_follows_those_that_pass_its_filters(start: Start, tmp_path: Path, 
             _copy(tmp_path)
         assert json.loads(line_of(follower))["id"] == second
         assert is_silent(follower)
+        follower.send_signal(signal.SIGINT)
+        assert follower.wait(timeout=20) == 130
 
 
 def test_list_follows_over_a_server_that_goes_and_comes_back(start: Start, tmp_path: Path, port: int) -> None:

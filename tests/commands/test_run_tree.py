@@ -1,8 +1,11 @@
 """A session as a tree: who continues whom."""
 
+import msgspec
+
 from commands.run_tree import branches
+from commands.sessions import step_of
 from ingest_server.index.summary import ExchangeSummary
-from tests.commands.exchanges import exchange
+from tests.commands.exchanges import CALL, exchange
 
 
 def at(second: int, digits: str, parent: str | None = None) -> ExchangeSummary:
@@ -56,3 +59,15 @@ def test_a_run_of_ten_thousand_is_drawn() -> None:
             exchange(f"{number:08x}", started_at=f"2026-09-13T02:11:09.{number:06d}Z", parent=summaries[-1].id)
         )
     assert len(drawn(*summaries)) == 10_000
+
+
+def test_a_step_says_what_is_new_in_it_and_which_tools_are_called() -> None:
+    asks = msgspec.structs.replace(CALL, tool_calls=("search", "book"), finish_reason="tool_calls")
+    first = exchange("aaaaaaaa", call=asks)
+    second = exchange("bbbbbbbb", call=asks, parent=first.id, started_at="2026-09-13T02:11:10.000000Z")
+    third = exchange("cccccccc", parent=second.id, started_at="2026-09-13T02:11:11.000000Z")
+    assert [step_of(branch) for branch in branches([first, second, third])] == [
+        "What do you record?  → search, book",
+        "→ search, book",
+        "(stop)",
+    ]
