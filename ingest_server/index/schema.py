@@ -29,8 +29,6 @@ CREATE TABLE exchanges (
     response_id TEXT, request_hash INTEGER, answer_hash INTEGER, base_hash INTEGER
 );
 CREATE INDEX by_id ON exchanges (id);
-CREATE INDEX by_open ON exchanges (is_open) WHERE is_open = 1;
-CREATE INDEX by_failed ON exchanges (failed) WHERE failed = 1;
 CREATE INDEX by_route ON exchanges (route);
 CREATE INDEX by_key ON exchanges (key) WHERE key IS NOT NULL;
 CREATE INDEX by_method ON exchanges (method);
