@@ -1,10 +1,12 @@
-"""Where fuzzing begins: the attack table, and valid frames, journals and metadata."""
+"""Where fuzzing begins: the attack table, valid frames, journals and metadata, and a call in each dialect."""
 
 import gzip
 
 from ingest_server import sidecar
 from tests.attack.request_rows import REQUESTS
 from tests.attack.response_rows import RESPONSES
+from tests.traffic.llm.seeds import SEEDS as LLM_SEEDS
+from tests.traffic.llm.seeds import files
 from traffic.capture import events, metadata
 from traffic.capture.frames import Kind, encode_frame
 
@@ -25,6 +27,7 @@ _PAYLOADS = [
     (Kind.CLOSED, b"shutdown"),
 ]
 _FRAMES = [b"".join(encode_frame(kind, 1, 0, 1, [payload])) for kind, payload in _PAYLOADS]
+_CALLS = [files(*seed, coding) for seed in LLM_SEEDS for coding in ("", "gzip")]
 _JOURNAL = b"".join(_FRAMES)
 _DAMAGED = _FRAMES[0] + _FRAMES[1][:-1] + b"?" + b"".join(_FRAMES[2:])
 
@@ -46,4 +49,5 @@ SEEDS: dict[str, list[bytes]] = {
         b"GET / HTTP/1.1\r\nSec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-1\r\n\r\n",
         gzip.compress(b"hello" * 20, mtime=0),
     ],
+    "llm": [call.request + b"\0\1\2\3" + call.response for call in _CALLS],
 }

@@ -6,6 +6,7 @@ functions run over the seeds and over what was found once, in `make test`.
     frames     whole and in pieces the same frames; encoded again they are the same bytes
     journal    a segment of any bytes is recovered: whole frames stay, a torn tail goes, and appending goes on
     metadata   decoders raise their own errors alone; heads of any bytes are shown, and lose their secrets once
+    llm        any two files of an exchange are decoded without an error, to a call that can be written and read again
 """
 
 import atexit
@@ -21,6 +22,7 @@ import msgspec
 from ingest_server import sidecar
 from recorder.capture.journal import Journal
 from tests.attack.strict import Message, read_request, read_response
+from tests.traffic.llm.seeds import SEEDS, files
 from traffic.capture import events, metadata
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind, encode_frame
 from traffic.capture.redact import Redactor, Side
@@ -28,8 +30,15 @@ from traffic.http1.content import read_chunked, read_compressed
 from traffic.http1.framing import ChunkedBody, FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
 from traffic.http1.message import END, RequestReader, ResponseReader
+from traffic.llm.call import LlmCall
+from traffic.llm.decode import Decoder, Raw
+from traffic.llm.dialects import BUILT_IN
+from traffic.llm.sessions import session_facts
 
 JOURNAL_ID = "00000000-0000-4000-8000-000000000000"
+LLM_SEPARATOR = b"\0\1\2\3"
+_FACTS = files(*SEEDS[0]).metadata
+_DECODER = Decoder(BUILT_IN, {"m": {"input": 1, "output": 2}})
 _METHODS = ("GET", "HEAD", "POST")
 _DECODERS = (
     metadata.decode,
@@ -109,12 +118,22 @@ def fuzz_metadata(data: bytes) -> None:
         assert len(read_compressed(data, coding, 100_000).data) <= 100_000
 
 
+def fuzz_llm(data: bytes) -> None:
+    """Between the request's file and the response's: four bytes that neither has."""
+    request, _, response = data.partition(LLM_SEPARATOR)
+    decoded = _DECODER.decode(Raw(_FACTS, request, response))
+    if decoded is not None:
+        assert msgspec.json.decode(msgspec.json.encode(decoded.call), type=LlmCall).dialect == decoded.call.dialect
+        session_facts(decoded.call)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "request": fuzz_request,
     "response": fuzz_response,
     "frames": fuzz_frames,
     "journal": fuzz_journal,
     "metadata": fuzz_metadata,
+    "llm": fuzz_llm,
 }
 
 

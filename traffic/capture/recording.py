@@ -12,6 +12,7 @@ from traffic.http1.head import Head, HeadError, RequestHead, ResponseHead, head_
 from traffic.http1.head import parse_response_head as parse_response
 from traffic.http1.limits import UNLIMITED
 
+_HEADS_MAX = 10_000  # of one response: each takes its time, and recorders let 100 interim ones pass
 PROXY_PATH = b"x-proxy-path"  # the line that the recorder adds: the URL as the client called it
 
 
@@ -62,7 +63,9 @@ def _read_heads(raw: bytes) -> tuple[RequestHead | ResponseHead | None, int]:
     if not raw.startswith(b"HTTP/"):
         return parse_request_head(raw[:end], UNLIMITED), end
     start = 0
-    while end >= 0:
+    for _ in range(_HEADS_MAX):
+        if end < 0:
+            break
         head = parse_response(raw[start:end], UNLIMITED)
         if head.status >= 200 or head.status == 101:
             return head, end

@@ -21,6 +21,7 @@ _PIECE_BYTES = 65_536  # of unpacked brotli, and as its input
 _WINDOW_BYTES_MAX = 128 * 1024 * 1024  # zstd: larger windows than its own default would cost the reader memory
 _ZLIB_INPUT_BYTES = 1_024  # unpacks to 1 MiB at most
 _ZSTD_INPUT_BYTES = 64  # unpacks to 2 MiB at most: 4 bytes may stand for a block of 128 KiB
+_CHUNKS_MAX = 2_000_000  # answers come in a chunk a token: this many, each with its own cost, are an attack
 _CODINGS_MAX = 4  # `Content-Encoding: gzip, gzip, gzip, ...` is no content, but an attack
 
 _SIZE_LINE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
@@ -63,7 +64,7 @@ def read_chunked(body: bytes, cuts: Sequence[int] = ()) -> Dechunked:
     starts: list[int] = []  # of the pieces in the body
     position = 0
     trailers, complete = b"", False
-    while (line := _SIZE_LINE.match(body, position)) is not None:
+    while len(pieces) < _CHUNKS_MAX and (line := _SIZE_LINE.match(body, position)) is not None:
         position, size = line.end(), int(line[1], 16)
         if not size:
             trailers, complete = _trailers(body[position:])
@@ -133,7 +134,8 @@ def _unpack(body: bytes, coding: str, bytes_max: int, cuts: Sequence[int]) -> De
     def blocks() -> Iterator[bytes]:
         """A reader asks for the next one when it has given all that it could make of those before."""
         position = 0
-        for end in (*cuts, len(body)):
+        for cut in (*cuts, len(body)):
+            end = min(cut, len(body))
             while position < end:
                 block = body[position : min(position + block_bytes, end)]
                 position += len(block)

@@ -16,7 +16,7 @@ def timing_of(chunks: Sequence[Chunk], output_tokens: int | None) -> Timing:
     if not times:
         return Timing()
     taken_ms = times[-1] - times[0]
-    tokens_per_s = output_tokens / taken_ms * 1_000 if output_tokens is not None and taken_ms > 0 else None
+    tokens_per_s = round(output_tokens / taken_ms * 1_000, 3) if output_tokens is not None and taken_ms > 0 else None
     gaps = sorted(later - earlier for earlier, later in pairwise(times))
     if not gaps:
         return Timing(times[0], tokens_per_s)

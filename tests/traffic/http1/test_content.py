@@ -154,6 +154,7 @@ def test_whatever_the_cuts_the_data_are_the_same_and_the_places_are_what_could_b
 def test_cuts_beyond_what_could_be_unpacked_are_at_its_end() -> None:
     body = gzip.compress(bytes(20_000_000))
     assert read_compressed(body, "gzip", 1_000, [0, 5, len(body)]).places == (0, 0, 1_000)
+    assert read_compressed(gzip.compress(b"abc"), "gzip", cuts=[0, 1_000, 2**40]).places == (0, 3, 3)
     assert read_compressed(b"garbage", "gzip", cuts=[0, 3, 7]).places == (0, 0, 0)
     assert read_compressed(b"abc", "snappy", cuts=[0, 3]).places == (0, 3)
     assert read_compressed(b"abc", "gzip," * 5, cuts=[0, 3]).places == (0, 3)
@@ -164,4 +165,5 @@ def test_a_cut_in_chunks_has_its_place_behind_the_data_before_it() -> None:
         (place,) = read_chunked(CHUNKED, [cut]).places
         assert place == len(read_chunked(CHUNKED[:cut]).data)
     assert read_chunked(CHUNKED, range(9, 12)).places == (0, 1, 2)
+    assert read_chunked(CHUNKED, [1_000, 2**40]).places == (11, 11)
     assert read_chunked(b"zz", [0, 2]).places == (0, 0)

@@ -1,0 +1,6 @@
+"""What holds of every test: how long an example of a property takes says nothing on a machine that others use too."""
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
