@@ -50,7 +50,7 @@ def _print(event: Event, console: Console) -> None:
 
 
 def lines_of(event: Event, now: datetime | None = None) -> Iterator[Text]:
-    """None for an event of another version's."""
+    """At most one; none for an event of another version's."""
     fields = event.fields
     if event.name == "lost":
         yield Text(f"{fields.get('events')} events came faster than they were read, and are not shown", "yellow")
