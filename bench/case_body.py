@@ -34,7 +34,9 @@ def _measure(peer_name: str, size: int, folder: Path, direction: str) -> Figures
             figures |= _check(peer, peer.log_dir, "response" if direction == "down" else "request", size)
         for name, part in peer.parts.items():
             figures[f"{name}_growth_mib"] = (part.peak_rss_bytes() - idle[name]) / MIB
-            figures[f"{name}_cpu_s_per_gib"] = (peer.cpu_s()[name] - before[name]) / (size / GIB)
+            figures[f"{name}_cpu_s_per_gib"] = (part.cpu_s() - before[name]) / (size / GIB)
+        if peer.ingest:
+            figures["indexer_peak_mib"] = peer.ingest.children_peak_rss_bytes() / MIB
         return figures
 
 

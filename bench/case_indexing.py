@@ -43,7 +43,7 @@ def _await(ingest: Process, url: str, count: int) -> tuple[int, float]:
     while time.monotonic() < limit_s:
         indexed = _indexed(url)
         if indexed >= count:
-            return indexed, ingest.cpu_s() - ingest.own_cpu_s()
+            return indexed, ingest.children_cpu_s()
         time.sleep(_POLL_S)
     raise BenchError(f"{indexed:,} of {count:,} exchanges were indexed after {_TIMEOUT_S:.0f} s")
 

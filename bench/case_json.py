@@ -19,7 +19,8 @@ def measure(peer_name: str, plan: Plan, folder: Path) -> Figures:
     """Requests/s, CPU µs per exchange of each part until everything is on disk, and the count of what was recorded."""
     with running(peer_name, folder) as peer:
         warm_up(peer)
-        before, indexer_before_s = peer.cpu_s(), peer.indexer_cpu_s()
+        before = peer.cpu_s()
+        indexer_before_s = peer.ingest.children_cpu_s() if peer.ingest else 0.0
         load = _run_wrk(f"{peer.base_url}/v1/chat/completions", plan.json_s, folder / "wrk.out")
         answered = load["answered"]
         figures = {
@@ -37,7 +38,8 @@ def measure(peer_name: str, plan: Plan, folder: Path) -> Figures:
             figures["lost"] = max(served - (recordings.total - 1), answered - figures["complete"], 0)
         for part, used_s in peer.cpu_s().items():
             figures[f"{part}_cpu_us"] = (used_s - before[part]) / answered * 1e6
-        figures["indexer_cpu_us"] = (peer.indexer_cpu_s() - indexer_before_s) / answered * 1e6
+        if peer.ingest:
+            figures["indexer_cpu_us"] = (peer.ingest.children_cpu_s() - indexer_before_s) / answered * 1e6
     if peer.log_dir:
         figures["files_cpu_us"] = _measure_files(folder / "files")
     return figures

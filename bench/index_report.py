@@ -20,9 +20,9 @@ _KINDS = {
 
 METHOD = """\
 - Indexing: an ingest server starts over recordings that are not in its index, chats of about 1 KB each way, or with
-  answers of 200 events; exchanges per second of CPU of the indexer, a process of its own, after its first tenth.
-- Record path with and without index: JSON once with `ingest.index: false`. The indexer is not in recorder and ingest
-  server's sum: it works behind them with the lowest priority, and goes on when the load has ended.
+  answers of 200 events; exchanges per second of CPU of the indexer, after its first tenth.
+- The indexer, a child of the ingest server, is in none of that one's figures but "queries": it works behind the
+  recording with low priority, and goes on when a load has ended. `unindexed` has none (`ingest.index: false`).
 - Queries: `bench.make_store` builds the index through the product's own writer; an ingest server answers over HTTP,
   whole answers timed at the client, values varied, every other page a second one. Memory is the peak of ingest server
   and indexer together, from their start on.

@@ -31,12 +31,12 @@ class Peer:
     log_dir: Path | None = None  # where its recordings appear; None: it records nothing
 
     def cpu_s(self) -> dict[str, float]:
-        """The indexer, a child of the ingest server that works behind the recording, is not counted."""
-        return {name: part.own_cpu_s() if name == "ingest" else part.cpu_s() for name, part in self.parts.items()}
+        return {name: part.cpu_s() for name, part in self.parts.items()}
 
-    def indexer_cpu_s(self) -> float:
-        ingest = self.parts.get("ingest")
-        return 0.0 if ingest is None else ingest.cpu_s() - ingest.own_cpu_s()
+    @property
+    def ingest(self) -> Process | None:
+        """Its only child is the indexer, which works behind the recording and is counted on its own."""
+        return self.parts.get("ingest")
 
     def served(self) -> int:
         """How many requests the upstream has answered since its start."""
@@ -106,7 +106,8 @@ def _recorder(upstream_url: str, folder: Path, *, index: bool = True) -> Iterato
         parts: dict[str, Process] = {}
         for part, command, port in (("ingest", "ingest", ports[1]), ("recorder", "proxy", ports[0])):
             output = folder / f"{part}.out"
-            parts[part] = stack.enter_context(started(recorder_command(command, config), PEER_CORE, output))
+            argv = recorder_command(command, config)
+            parts[part] = stack.enter_context(started(argv, PEER_CORE, output, alone=part == "ingest"))
             await_listening(parts[part], port, output)
         yield Peer(
             "recorder" if index else "unindexed",

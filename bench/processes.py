@@ -25,30 +25,34 @@ class BenchError(RuntimeError):
 
 
 class Process:
-    """One started program, pinned to a core; it and its children count as one."""
+    """One started program, pinned to a core; it and its children count as one, unless it is told to count alone."""
 
-    def __init__(self, popen: subprocess.Popen[str], name: str) -> None:
+    def __init__(self, popen: subprocess.Popen[str], name: str, *, alone: bool = False) -> None:
         self._popen = popen
+        self._alone = alone
         self.pid = popen.pid
         self.name = name
 
     def cpu_s(self) -> float:
         """CPU seconds so far, user and system, all threads, all living children."""
-        return sum(map(_cpu_s, self._tree()))
+        return sum(map(_cpu_s, self._counted()))
 
-    def own_cpu_s(self) -> float:
-        """Without the children."""
-        return _cpu_s(self.pid)
+    def children_cpu_s(self) -> float:
+        return sum(map(_cpu_s, self._tree()[1:]))
+
+    def children_peak_rss_bytes(self) -> int:
+        """Since their start."""
+        return sum(_status_bytes(pid, "VmHWM") for pid in self._tree()[1:])
 
     def rss_bytes(self) -> int:
-        return sum(_status_bytes(pid, "VmRSS") for pid in self._tree())
+        return sum(_status_bytes(pid, "VmRSS") for pid in self._counted())
 
     def peak_rss_bytes(self) -> int:
         """The highest memory since `reset_peak`."""
-        return sum(_status_bytes(pid, "VmHWM") for pid in self._tree())
+        return sum(_status_bytes(pid, "VmHWM") for pid in self._counted())
 
     def reset_peak(self) -> None:
-        for pid in self._tree():
+        for pid in self._counted():
             Path(f"/proc/{pid}/clear_refs").write_text("5")  # proc_pid_clear_refs(5): resets VmHWM
 
     def read_line(self) -> str:
@@ -85,6 +89,9 @@ class Process:
         if self._popen.stdout is not None:
             self._popen.stdout.close()
 
+    def _counted(self) -> list[int]:
+        return [self.pid] if self._alone else self._tree()
+
     def _tree(self) -> list[int]:
         pids = [self.pid]
         for pid in pids:  # grows while it is walked
@@ -94,7 +101,9 @@ class Process:
 
 
 @contextmanager
-def started(argv: Sequence[str | Path], core: int, output: Path | None = None) -> Iterator[Process]:
+def started(
+    argv: Sequence[str | Path], core: int, output: Path | None = None, *, alone: bool = False
+) -> Iterator[Process]:
     """Run `argv` on `core`; its output goes to the file `output`, or line by line to `read_line`.
 
     In a process group of its own, so that Ctrl-C reaches only the harness, which then stops everything in order; not in
@@ -110,7 +119,7 @@ def started(argv: Sequence[str | Path], core: int, output: Path | None = None) -
         process_group=0,
     )
     words = [Path(part).name for part in map(str, argv[:3])]  # reports hold no paths of this machine
-    process = Process(popen, " ".join(words))
+    process = Process(popen, " ".join(words), alone=alone)
     try:
         os.sched_setaffinity(popen.pid, {core})
         yield process

@@ -152,8 +152,8 @@ def _sse_table(results: Results) -> list[str]:
 def _body_table(results: Results) -> list[str]:
     lines = [
         "## 1 GiB body",
-        "| | MB/s | growth MiB: proxy | ingest | CPU s per GiB: proxy | ingest |",
-        "|---|---|---|---|---|---|",
+        "| | MB/s | growth MiB: proxy | ingest | CPU s per GiB: proxy | ingest | indexer at most MiB |",
+        "|---|---|---|---|---|---|---|",
     ]
     for case in ("body_down", "body_up"):
         for peer in _peers(results, case):
@@ -163,6 +163,7 @@ def _body_table(results: Results) -> list[str]:
                 "ingest_growth_mib",
                 f"{peer}_cpu_s_per_gib",
                 "ingest_cpu_s_per_gib",
+                "indexer_peak_mib",
             )
             cells = (
                 f"{case.removeprefix('body_')}, {peer}",

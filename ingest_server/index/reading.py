@@ -20,7 +20,6 @@ from traffic.llm.built_in_prices import built_in_rates
 from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder, Raw
 
 METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
-SIDE_BYTES_MAX: Final = BODY_BYTES_MAX + 1024 * 1024  # more is not decoded, and not held in memory
 SPENT: Final = "reading it ended the indexer twice: it is not decoded"
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -85,8 +84,8 @@ def read_one(root: str, stem: str, decoder: Decoder) -> Read | None:
 def _read_raw(path: str) -> Raw:
     return Raw(
         metadata.decode(_read_file(path + names.METADATA, METADATA_BYTES_MAX)),
-        _read_file(path + names.REQUEST, SIDE_BYTES_MAX),
-        _read_file(path + names.RESPONSE, SIDE_BYTES_MAX),
+        _read_file(path + names.REQUEST, BODY_BYTES_MAX),
+        _read_file(path + names.RESPONSE, BODY_BYTES_MAX),
     )
 
 
