@@ -1,12 +1,17 @@
 """recorder up: two supervised processes that start, stop, come back, and never outlive it."""
 
 import http.client
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -102,3 +107,63 @@ def test_a_killed_child_comes_back(start: Start, config: tuple[int, int]) -> Non
     while not (line := process.stderr.readline()).endswith("proxy runs again\n"):
         assert line  # what the new one tells
     assert health(config[0]) == 200
+
+
+def test_a_line_per_call_comes_between_the_console_lines_and_mixes_with_none(
+    start: Start, config: tuple[int, int], tmp_path: Path
+) -> None:
+    """Prompts of any length, from many clients at once, through one pipe that is read late."""
+    count, prompts = 40, ["short", "x" * 3_000, "語" * 50_000]
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Model) as upstream:
+        serving = threading.Thread(target=upstream.serve_forever)
+        serving.start()
+        path = tmp_path / "config.yaml"
+        route = f'routes: {{m: {{pattern: /m/, destination: "http://127.0.0.1:{upstream.server_address[1]}/"}}}}\n'
+        text = path.read_text().partition("routes:")[0] + route
+        path.write_text(text.replace("logging: {", "logging: {metrics: true, "))
+        process = start("up")
+        read_start(process, 3)
+        with ThreadPoolExecutor(8) as clients:
+            list(clients.map(lambda number: _ask(config[0], prompts[number % 3]), range(count)))
+        assert process.stdout is not None
+        lines: list[str] = []
+        while sum(line.startswith("{") for line in lines) < count:
+            lines.append(process.stdout.readline())
+            assert lines[-1].endswith("\n"), lines[-1]
+        upstream.shutdown()
+        serving.join()
+    calls = [json.loads(line) for line in lines if line.startswith("{")]
+    assert {(call["model"], call["prompt_tokens"], call["completion_tokens"]) for call in calls} == {("m-1", 3, 4)}
+    assert {call["prompt"] for call in calls if len(call["prompt"]) < 3_001} >= {"short", "x" * 3_000}
+    assert all(prompts[2].startswith(call["prompt"].rstrip("…")) for call in calls if "語" in call["prompt"])
+    others = [line for line in lines if not line.startswith("{")]
+    console = re.compile(r"\d{4}-\d\d-\d\d \S+ \[[0-9a-f]{8}\] (POST /m/\S+ -> \S+ \[log\]|200 [^{}]+)\n")
+    assert [line for line in others if not console.fullmatch(line)] == [], "console lines are whole"
+
+
+class _Model(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        message = {"role": "assistant", "content": "a"}
+        usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        answer = {"id": "1", "object": "chat.completion", "model": "m-1", "choices": choices, "usage": usage}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _ask(port: int, prompt: str) -> None:
+    body = json.dumps({"model": "m-1", "messages": [{"role": "user", "content": prompt}]})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("POST", "/m/v1/chat/completions", body, {"Content-Type": "application/json"})
+    assert connection.getresponse().read()
+    connection.close()
