@@ -103,4 +103,7 @@ def _index(log_dir: Path, own: Path, other: Path, settings: IndexSettings) -> Fo
         return FolderIndex(log_dir, own, settings)
     except (OSError, sqlite3.Error) as error:
         log.info("the index of %s cannot be written: %s", log_dir, error)
+    try:
         return FolderIndex(log_dir, other, settings)
+    except (OSError, sqlite3.Error) as error:
+        raise AskError(f"no index of {log_dir} can be made in {other.parent}: {error}") from None

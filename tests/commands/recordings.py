@@ -78,9 +78,9 @@ class Recordings:
             assert time.monotonic() < deadline, found
 
 
-def hand_in(port: int, model: str, prompt: str) -> str:
+def hand_in(port: int, model: str, prompt: str, exchange_id: str | None = None) -> str:
     """Give the ingest server an exchange through its simple door; its id."""
-    exchange_id = str(uuid.uuid4())
+    exchange_id = exchange_id or str(uuid.uuid4())
     asked = json.dumps({"model": model, "messages": [{"role": "user", "content": prompt}]})
     said = {"message": {"role": "assistant", "content": f"So: {prompt}"}, "finish_reason": "stop"}
     usage = {"prompt_tokens": 1200, "completion_tokens": 34, "total_tokens": 1234}
