@@ -192,7 +192,7 @@ async def test_a_question_of_the_file_is_answered_once_a_chat_is_recorded(
 ) -> None:
     async with _services(upstream, tmp_path) as addresses, ClientSession() as session:
         await _send(session, _find("A chat, through the recorder", **addresses))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:  # the index is a moment behind
                 response, body = await _send(session, _find("The newest exchange, with all that was said", **addresses))
                 if response.status == 200:

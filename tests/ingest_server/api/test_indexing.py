@@ -26,7 +26,7 @@ async def client(settings: IngestSettings) -> AsyncIterator[ClientSession]:
 
 async def ready(client: ClientSession) -> dict[str, Any]:
     """What /v1/index says once nothing is at work any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             async with client.get("/v1/index") as reply:
                 status: dict[str, Any] = await reply.json()
