@@ -11,7 +11,8 @@ import pytest
 
 from ingest_server.lock import FolderLock
 from replay.verify import verify
-from tests.commands.conftest import CLI, environment
+from tests.commands.conftest import CLI, Start, environment
+from tests.e2e.indexed import until_indexed
 from tests.ingest_server.recorder_side import request, started
 from tests.ingest_server.test_selection import CUT, exchange, record
 
@@ -71,7 +72,19 @@ def test_beside_a_running_server_it_goes_at_the_servers_pace(recorder: Run, logs
     finally:
         lock.release()
     assert done.returncode == 0
+    assert done.stderr == ("the ingest server at work here goes on listing what is deleted, until its next start\n")
     assert verify(logs).exchanges == 1
+
+
+@pytest.mark.usefixtures("config")
+async def test_a_running_server_lists_no_more_what_is_deleted(start: Start, recorder: Run, logs: Path) -> None:
+    process = start("ingest")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("ingest server listens on ")
+    await until_indexed(logs, 5)
+    done = recorder("prune", "--max-age", "1s")
+    assert (done.returncode, done.stderr) == (0, "")
+    await until_indexed(logs, 1)
 
 
 @pytest.mark.parametrize(
