@@ -20,6 +20,7 @@ from traffic.http1.content import dechunk
 
 FILE = Path(__file__).parent.parent / "test.http"
 ROUTE = "lmstudio"
+LOOK_S = 0.05  # between two looks whether the index has it
 JSON, SSE, TEXT = "application/json", "text/event-stream", "text/plain"
 
 
@@ -198,6 +199,7 @@ async def test_a_question_of_the_file_is_answered_once_a_chat_is_recorded(
                 if response.status == 200:
                     break
                 assert response.status in (404, 503), body
+                await asyncio.sleep(LOOK_S)
         response, _ = await _send(session, _find(title, **addresses))
     assert (response.status, response.content_type) == (200, QUESTIONS[title])
 

@@ -12,6 +12,8 @@ from ingest_server.settings import IndexSettings, IngestSettings
 from tests.ingest_server.api.conftest import serving
 from tests.ingest_server.api.stock import ALL, ASKED, CHAT
 
+LOOK_S = 0.05
+
 
 @pytest.fixture
 def no_indexer() -> None:
@@ -32,6 +34,7 @@ async def ready(client: ClientSession) -> dict[str, Any]:
                 status: dict[str, Any] = await reply.json()
             if status["state"] == "ready":
                 return status
+            await asyncio.sleep(LOOK_S)
 
 
 async def test_the_index_tells_how_far_it_is(client: ClientSession) -> None:
