@@ -79,7 +79,7 @@ class Indexer:
         self._gone: list[str] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._missed: str | None = None  # the oldest name of what found no room
-        self._reindex: Reindex | None = None  # ordered, and not ended
+        self._reindexes: list[Reindex] = []  # ordered, and not ended; the first one is at work
         self._progress: Progress | None = None
         self._indexed: int | None = None
         self._problem: str | None = None
@@ -151,9 +151,10 @@ class Indexer:
             self._child.send(Watch(is_watched))
 
     def reindex(self, order: Reindex) -> None:
-        """Begin; `status` tells how far it is. One that is at work is replaced."""
-        self._reindex = order
-        self._progress = None
+        """Begin, or wait for those that were ordered before; `status` tells how far it is."""
+        if order in self._reindexes:
+            return
+        self._reindexes.append(order)
         if self._child is not None and self._is_ready:
             self._child.send(order)
 
@@ -162,7 +163,7 @@ class Indexer:
             return "off"
         if not self._is_ready:
             return "starting" if self._problem is None else "restarting"
-        if self._reindex is not None:
+        if self._reindexes:
             return "reindexing"
         return "ready" if self._progress is None else "catching up"
 
@@ -244,15 +245,15 @@ class Indexer:
         elif isinstance(answer, Progress):
             self._progress = None if answer.ended else answer
             if answer.ended and answer.job == "reindex":
-                self._reindex = None
+                self._reindexes.pop(0)
         elif isinstance(answer, Told):
             log.log(answer.level, "%s", answer.text)
         elif isinstance(answer, Ready):
             self._is_ready, self._indexed = True, answer.indexed
             child.send(CatchUp(None))
             self._progress = Progress("catch up", 0, 0)
-            if self._reindex is not None:
-                child.send(self._reindex)
+            for order in self._reindexes:
+                child.send(order)
             self._send()
 
     def _take_indexed(self, answer: Indexed) -> None:

@@ -1,5 +1,7 @@
 """The indexer in its own process: whatever happens to it, recordings are whole and the index comes up to them."""
 
+import asyncio
+import json
 import os
 import signal
 import sys
@@ -9,17 +11,19 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from ingest_server import indexer as indexer_module
 from ingest_server import sweeper
+from ingest_server.index.orders import Reindex
 from ingest_server.index.reading import SPENT
 from ingest_server.index.schema import index_path
 from ingest_server.indexer import Indexer
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings, Retention
 from replay.verify import verify
-from tests.e2e.indexed import Link, chat, check, rows, until_indexed
+from tests.e2e.indexed import PATIENCE_S, Link, chat, check, rows, until_indexed
 from tests.e2e.scripted import until
 from tests.e2e.service import Service
 
@@ -63,6 +67,46 @@ async def test_an_exchange_is_in_the_index_soon_after_it_has_ended(settings: Ing
         assert indexer.status.waiting == 0
     check(settings.log_dir, 3)
     assert index_path(settings.log_dir).stat().st_mode & 0o777 == 0o600
+
+
+async def test_who_watches_is_told_of_each_call_and_metrics_and_health_count_it(settings: IngestSettings) -> None:
+    url = "http://127.0.0.1:{}"
+    async with running(settings) as (_, _, link), aiohttp.ClientSession(url.format(link.port)) as client:
+        async with client.get("/v1/live") as live:
+            assert await live.content.readline() == b": listening\n"
+            await link.send(chat(1))
+            while await live.content.readline() != b"event: call\n":
+                pass
+            told = json.loads((await live.content.readline()).removeprefix(b"data: "))
+        async with client.get(f"/v1/exchanges/{told['id']}") as reply:
+            assert (await reply.json())["call"]["model"] == told["call"]["model"] == "gpt-4o"
+        assert (told["call"]["preview"], told["status"], told["completed"]) == ("question 1", 200, True)
+        async with client.get("/metrics") as reply:
+            text = await reply.text()
+        async with client.get("/health/detailed") as reply:
+            (part,) = [part for part in (await reply.json())["parts"] if part["name"] == "index"]
+    assert 'llm_proxy_requests_total{model="gpt-4o",provider="openai",status="200"} 1.0' in text
+    assert 'llm_proxy_tokens_total{model="gpt-4o",provider="openai",type="total"} 7.0' in text
+    assert (part["status"], part["text"].partition(", ")[2]) == ("ok", "0 exchanges wait")
+
+
+async def test_reindexing_goes_on_where_the_indexer_is_killed_in_it(settings: IngestSettings) -> None:
+    async with running(settings) as (_, indexer, link):
+        await link.send_many(range(1, 301))
+        await until_indexed(settings.log_dir, 300)
+        indexer.reindex(Reindex(None, decoder_changed=False))
+        indexer.reindex(Reindex(0, decoder_changed=False))
+        await kill(indexer)
+        assert indexer.status.state != "ready"
+        await until_ready(indexer)
+    check(settings.log_dir, 300)
+
+
+async def until_ready(indexer: Indexer) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while indexer.status.state != "ready":
+        assert time.monotonic() < deadline, indexer.status
+        await asyncio.sleep(0.02)
 
 
 async def test_an_indexer_that_is_killed_again_and_again_leaves_nothing_out(
