@@ -42,4 +42,5 @@ def _list_files(log_dir: Path) -> None:
     shown = next((file for file in files if file.name.endswith("_response.bin")), None)
     if shown is not None:
         click.echo(f"\nRead one:\n  recorder show {shown}")
+    click.echo(f"See what was said:\n  recorder list --log-dir {log_dir}\n  recorder show last --log-dir {log_dir}")
     click.echo("Record your own traffic:\n  recorder init && recorder up")

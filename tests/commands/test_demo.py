@@ -31,3 +31,14 @@ def test_what_demo_recorded_can_be_shown(recorder: Run, tmp_path: Path) -> None:
     assert 'event: content_block_delta  data: {"type": "content_block_delta"' in found.stdout
     assert "-- this exchange is incomplete: upstream_reset in response_body, by upstream: " in found.stdout
     assert "-- the body is cut: its last chunk is missing" in found.stdout
+
+
+def test_the_commands_that_demo_names_last_work_as_they_are_written(recorder: Run, tmp_path: Path) -> None:
+    told = recorder("demo", "--dir", "kept").stdout
+    log_dir = tmp_path / "kept" / "logs"
+    listed = recorder("list", "--log-dir", str(log_dir))
+    shown = recorder("show", "last", "--log-dir", str(log_dir))
+    assert f"\n  recorder list --log-dir {log_dir}\n  recorder show last --log-dir {log_dir}\n" in told
+    assert (listed.returncode, shown.returncode) == (0, 0)
+    assert listed.stdout.count("What do you record?") == 6
+    assert "assistant\n  Every byte of this\n" in shown.stdout
