@@ -54,7 +54,9 @@ def _tools(message: Message) -> Iterator[str]:
 
 
 def _plain(arguments: str) -> str:
-    """The strings, numbers and names in a JSON document, without its quotes and escapes."""
+    """The strings, numbers and names in a JSON document, without its quotes and escapes; a large one as it is."""
+    if len(arguments) > CHARACTERS_MAX:
+        return arguments
     try:
         return " ".join(_leaves(msgspec.json.decode(arguments)))
     except _MALFORMED:

@@ -21,6 +21,7 @@ from traffic.llm.events import EVENTS_MAX, Event, Marks, list_events, ndjson_eve
 from traffic.llm.timeline import content_marks
 
 MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+CHUNKS_MAX: Final = EVENTS_MAX  # an event may hold many pieces
 _EVENTS: Final[dict[str, Callable[[bytes, Marks], Iterator[Event]]]] = {
     "sse": sse_events,
     "ndjson": ndjson_events,
@@ -100,6 +101,9 @@ def _read_stream(reader: StreamReader, events: Iterator[Event], chunks: list[Chu
     for number, event in enumerate(events):
         if number == EVENTS_MAX:
             problems.append(f"only the first {EVENTS_MAX:,} events are decoded")
+            break
+        if len(chunks) >= CHUNKS_MAX:
+            problems.append(f"only the first {CHUNKS_MAX:,} pieces are decoded")
             break
         try:
             chunks += reader.feed(event)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from traffic.llm.documents import has_too_many_values, read_document
+from traffic.llm.documents import read_document, takes_too_much
 
 EVENTS_MAX: Final = 250_000  # of a stream that is decoded: twice as many as the tokens of the longest answers
 _LINES_MAX: Final = 4 * EVENTS_MAX  # of server-sent events; what is behind is not looked at
@@ -82,7 +82,7 @@ def ndjson_events(content: bytes, marks: Marks) -> Iterator[Event]:
 
 def list_events(content: bytes, marks: Marks) -> Iterator[Event]:
     clock = _clock(marks)
-    if has_too_many_values(content):
+    if takes_too_much(content):
         yield Event(content, at_ms=clock(len(content) - 1))  # reading it tells why it is not
         return
     characters = content.decode("latin-1")  # a character a byte; of JSON's structure all are ASCII

@@ -25,6 +25,7 @@ HEADER: Final = "x-session-id"
 HEADER_SOURCE: Final = f"header: {HEADER}"
 NAME_CHARACTERS_MAX: Final = 256
 PREFIXES_MAX: Final = 64
+_SPELLED_CHARACTERS_MAX: Final = 1024 * 1024  # of arguments: their values take many times as much memory
 
 _arguments = msgspec.json.Encoder(order="deterministic").encode
 
@@ -117,7 +118,9 @@ def _text(texts: list[str]) -> tuple[str, ...]:
 
 
 def _compact(arguments: str) -> str:
-    """JSON in one spelling; what is none, as it is."""
+    """JSON in one spelling; what is none, or is too large, as it is."""
+    if len(arguments) > _SPELLED_CHARACTERS_MAX:
+        return arguments.strip()
     try:
         return _arguments(msgspec.json.decode(arguments)).decode()
     except (ValueError, OverflowError, RecursionError, UnicodeError):

@@ -5,6 +5,8 @@ import pytest
 from ingest_server.index.text import CHARACTERS_MAX, Words, words_of
 from traffic.llm.call import LlmCall, Media, Message, Part, Reasoning, Refusal, Text, ToolCall, ToolResult
 
+LARGE = "[]," * CHARACTERS_MAX  # each of its values takes 64 bytes
+
 
 def _call(*messages: Message, answer: tuple[Part, ...] = ()) -> LlmCall:
     return LlmCall(dialect="d", operation="chat", input=messages, output=(Message("assistant", answer),))
@@ -39,6 +41,7 @@ def test_messages_that_are_known_are_left_out() -> None:
         ('"just text"', "just text"),
         ('{"q": "cut he', '{"q": "cut he'),
         ("[" * 100_000, "[" * 100_000),
+        (f"[{LARGE}1]", f"[{LARGE}"[: CHARACTERS_MAX - 2]),
         ("", ""),
     ],
 )

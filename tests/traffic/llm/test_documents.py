@@ -2,6 +2,7 @@
 
 import codecs
 import re
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from traffic.llm import documents
 from traffic.llm.documents import read_document
 
+_MIB = 1024 * 1024
 TEXT = '{"a": "é€𝄞", "b": [1, 2.5, null]}'
 VALUE = {"a": "é€𝄞", "b": [1, 2.5, None]}
 
@@ -58,12 +59,28 @@ def test_what_is_nested_too_deeply_is_refused(content: bytes) -> None:
         read_document(content)
 
 
-def test_more_values_than_a_machine_should_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "VALUES_MAX", 1_000)
-    assert len(read_document(b"[" + b"1," * 998 + b"1]")) == 999
-    for many in (b"[" + b"1," * 1_000 + b"1]", b"[" * 501 + b"{}" * 500):
-        with pytest.raises(ValueError, match=r"^more than 1,000 values$"):
-            read_document(many)
+@pytest.mark.parametrize("value", [b"[],", b"{},", b'{"a":1},', b'"a",', b"1,", b"[[[]]],"])
+def test_what_small_values_would_take_in_memory_is_known_before_they_are_read(value: bytes) -> None:
+    content = b"[" + value * (40 * _MIB // len(value)) + b"1]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"^its values would take more than 128 MiB of memory$"):
+            read_document(content)
+        assert tracemalloc.get_traced_memory()[1] < _MIB
+    finally:
+        tracemalloc.stop()
+
+
+def test_long_texts_and_long_lists_of_numbers_are_read() -> None:
+    """Images in base64, and the vectors of embeddings."""
+    assert len(read_document(b'["' + b"QUJD" * (8 * _MIB) + b'"]')[0]) == 32 * _MIB
+    assert len(read_document(b"[" + b"-0.012345678," * 3_000_000 + b"0]")) == 3_000_001
+
+
+def test_what_is_no_valid_json_is_mended_up_to_a_size() -> None:
+    assert read_document(b'"' + b"a" * _MIB + b'\xff"')[-1] == "\N{REPLACEMENT CHARACTER}"
+    with pytest.raises(ValueError, match="invalid start byte"):
+        read_document(b'"' + b"a" * (9 * _MIB) + b'\xff"')
 
 
 @given(st.binary())

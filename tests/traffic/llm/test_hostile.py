@@ -103,6 +103,7 @@ def test_arrivals_may_be_any_numbers(arrivals: list[tuple[int, float]], seed: tu
 STREAM = "text/event-stream"
 JSON = "application/json"
 TOO_DEEP = "maximum recursion depth exceeded while deserializing an object"
+TOO_MUCH = "its values would take more than 128 MiB of memory"
 MANY = 3_000_000
 
 
@@ -122,15 +123,15 @@ ATTACKS: list[tuple[str, bytes, str, tuple[str, ...]]] = [
     ("comments", b":\n" * 10_000_000, STREAM, ()),
     ("an event of many lines", b"data\n" * 5_000_000, STREAM, ()),
     ("nesting", b"[" * 1_000_000, JSON, ()),
-    ("nesting in an object", b'{"a":' * 700_000, JSON, (f"the response cannot be decoded: {TOO_DEEP}",)),
+    ("nesting in an object", b'{"a":' * 500_000, JSON, (f"the response cannot be decoded: {TOO_DEEP}",)),
     ("a deep event", b"data:" + b"[" * 1_000_000 + b"\n\n", STREAM, (f"an event cannot be decoded: {TOO_DEEP}",)),
     (
         "many values",
         b'{"choices":[' + b"{}," * MANY + b"{}]}",
         JSON,
-        ("the response cannot be decoded: more than 4,000,000 values",),
+        (f"the response cannot be decoded: {TOO_MUCH}",),
     ),
-    ("many elements", b"[" + b"{}," * MANY + b"{}]", JSON, ("an event cannot be decoded: more than 4,000,000 values",)),
+    ("many elements", b"[" + b"{}," * MANY + b"{}]", JSON, (f"an event cannot be decoded: {TOO_MUCH}",)),
     ("a gigantic number", b'{"a":' + b"9" * 5_000_000 + b"}", JSON, (
         "the response cannot be decoded: Integer value out of range - at `$[...]`",
     )),

@@ -20,6 +20,7 @@ Kind = Literal["text", "reasoning", "refusal", "tool_call"]
 Said = list[tuple[Kind, str]]
 
 _SAID_ELSEWHERE: Final = frozenset({"model", "messages", "tools", "functions", "stream"})
+_CALLS_MAX: Final = 4096  # of tools, in a stream: each takes memory
 
 
 class OpenAIChat:
@@ -193,8 +194,9 @@ class _StreamedMessage:
         call = self._calls_by_index.get(index)
         if call is None or (fields.get("name") and call.id and piece.get("id") not in (None, "", call.id)):
             call = _StreamedCall()
-            self._calls.append(call)
-            self._calls_by_index[index] = call
+            if len(self._calls) < _CALLS_MAX:
+                self._calls.append(call)
+                self._calls_by_index[index] = call
         return call
 
 

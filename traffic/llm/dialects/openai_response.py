@@ -20,6 +20,8 @@ from traffic.llm.shapes import mapping, sequence, text, text_or_none
 _RUNNING: Final = ("queued", "in_progress")
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 
+_ITEMS_MAX: Final = 4096  # of a stream: each takes memory
+
 
 class _Delta(NamedTuple):
     """What an event's `delta` continues."""
@@ -110,9 +112,12 @@ class ResponseReader:
         """By its place or, as llama.cpp tells none, by its id."""
         place = event.get("output_index")
         key = place if isinstance(place, int) else text(event.get("item_id") or mapping(event.get("item")).get("id"))
-        if key not in self._items:
-            self._items[key] = _Item()
-        return self._items[key]
+        item = self._items.get(key)
+        if item is None:
+            item = _Item()
+            if len(self._items) < _ITEMS_MAX:
+                self._items[key] = item
+        return item
 
     def _end(self, error: ProviderError | None, has_ended: bool = False) -> None:
         self._error = self._error or error

@@ -24,6 +24,7 @@ from tests.traffic.llm.dialects.openai_chat_examples import (
 )
 from tests.traffic.llm.example import DECODER, Example, decode, raw
 from tests.traffic.llm.properties import check_all, check_end
+from traffic.llm import answer
 from traffic.llm.call import (
     LlmCall,
     Media,
@@ -102,6 +103,20 @@ def test_each_choice_is_a_message_streamed_alternately_or_whole() -> None:
 def test_a_stream_of_more_choices_than_anyone_asks_for_is_not_kept_whole() -> None:
     chunks = [chunk({"index": index, "delta": {"content": "a"}}) for index in range(5000)]
     assert len(decode(played(*chunks)).call.output) == 4096
+
+
+def test_a_stream_of_more_calls_than_any_model_makes_is_not_kept_whole() -> None:
+    calls = [{"index": index, "id": f"c{index}", "function": {"name": "f"}} for index in range(5000)]
+    (message,) = decode(played(*(chunk({"index": 0, "delta": {"tool_calls": [call]}}) for call in calls))).call.output
+    assert len(message.parts) == 4096
+
+
+def test_events_of_very_many_pieces_are_decoded_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer, "CHUNKS_MAX", 200)
+    choices = [{"index": index, "delta": {"content": "ab"}} for index in range(100)]
+    found = decode(played(*[{"choices": choices}] * 3))
+    assert len(found.chunks) == 200
+    assert found.call.problems == ("only the first 200 pieces are decoded",)
 
 
 def test_each_figure_of_usage_names_its_json_path() -> None:

@@ -256,6 +256,12 @@ def test_a_failure_is_the_providers_error_and_what_came_before_stays() -> None:
     assert decode(whole([], status="failed", error=ERROR)).call.error == call.error
 
 
+def test_a_stream_of_more_items_than_any_answer_has_is_not_kept_whole() -> None:
+    pieces = [("response.output_text.delta", {"output_index": index, "delta": "a"}) for index in range(5000)]
+    (message,) = decode(played(*pieces)).call.output
+    assert len(message.parts) == 4096
+
+
 def test_an_error_event_ends_a_stream() -> None:
     call = check_all(played(*events(PLAIN), ("error", {"code": "rate_limit", "message": "Slow", "param": None}))).call
     assert (call.error, call.truncated) == (ProviderError(None, "rate_limit", "Slow"), False)
