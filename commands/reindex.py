@@ -83,4 +83,4 @@ def _read_moment(since: str | None) -> int | None:
 
 
 def _done(count: int) -> str:
-    return f"the index is made anew: {'1 exchange is' if count == 1 else f'{count:,} exchanges are'} in it"
+    return f"the index is up to date: {'1 exchange is' if count == 1 else f'{count:,} exchanges are'} in it"

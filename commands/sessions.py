@@ -73,7 +73,7 @@ def _show(tree: SessionTree, *, as_json: bool) -> None:
         counted(session.exchanges, "exchange"),
         counted(session.errors, "error") if session.errors else "",
         f"{session.input_tokens:,} in + {session.output_tokens:,} out tokens",
-        cost(session.cost_usd) if session.cost_usd else "",
+        cost(session.cost_usd) if session.cost_usd is not None else "",
         ", ".join(session.models),
     ]
     console.print(plain(session.session), style="bold cyan")
@@ -131,6 +131,6 @@ def _columns(now: datetime) -> list[Column]:
             is_number=True,
             gives_way=3,
         ),
-        Column("cost", lambda it: cost(it.cost_usd) if it.cost_usd else "", is_number=True, gives_way=1),
+        Column("cost", lambda it: cost(it.cost_usd), is_number=True, gives_way=1),
         Column("first prompt", lambda it: it.preview, width_max=1_000),
     ]

@@ -63,7 +63,7 @@ def show_command(source: Source, things: tuple[str, ...], view: str | None) -> N
 
 
 def _is_file(thing: str) -> bool:
-    return Path(thing).exists() or not _is_reference(thing)
+    return Path(thing).is_file() or not _is_reference(thing)
 
 
 def _show_files(files: list[Path]) -> None:

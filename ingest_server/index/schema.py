@@ -55,7 +55,7 @@ CREATE TABLE tools (name TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (name, 
 CREATE TABLE sessions (
     session TEXT PRIMARY KEY, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, exchanges INTEGER NOT NULL,
     errors INTEGER NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    cost_nano_usd INTEGER NOT NULL
+    cost_nano_usd INTEGER NOT NULL, priced INTEGER NOT NULL  -- calls whose cost is known
 );
 CREATE INDEX sessions_by_last ON sessions (last_at);
 

@@ -19,15 +19,13 @@ from ingest_server.index.problems import NotFoundError
 from ingest_server.index.row import COLUMNS, Row, started_at, summary_of
 from ingest_server.index.summary import ExchangeSummary
 
-_COLUMNS: Final = (
-    "s.session, s.first_at, s.last_at, s.exchanges, s.errors, s.input_tokens, s.output_tokens, s.cost_nano_usd"
-)
+_COLUMNS: Final = "session, first_at, last_at, exchanges, errors, input_tokens, output_tokens, cost_nano_usd, priced"
 _LOOKED_AT: Final = 1_000  # exchanges of a session, for the models in it
 _CANDIDATES_MAX: Final = 5
 
 
 class SessionSummary(msgspec.Struct, frozen=True):
-    """Figures that nobody reported count as 0."""
+    """Tokens that nobody reported count as 0."""
 
     session: str
     started_at: str
@@ -37,7 +35,7 @@ class SessionSummary(msgspec.Struct, frozen=True):
     models: list[str]  # asked for, of its newest exchanges
     input_tokens: int
     output_tokens: int
-    cost_usd: float
+    cost_usd: float | None  # of those of which it is known; None: of none
     preview: str  # of its first prompt
 
 
@@ -98,7 +96,7 @@ def _chosen(database: sqlite3.Connection, filters: Filters) -> Statement:
 
 
 def _summary(database: sqlite3.Connection, name: str, first_at: int, last_at: int, *figures: int) -> SessionSummary:
-    exchanges, errors, input_tokens, output_tokens, cost_nano_usd = figures
+    exchanges, errors, input_tokens, output_tokens, cost_nano_usd, priced = figures
     newest = "SELECT at FROM exchanges WHERE session = ? ORDER BY at DESC LIMIT ?"
     models = database.execute(
         f"SELECT DISTINCT model FROM exchanges WHERE at IN ({newest}) AND model IS NOT NULL ORDER BY model",
@@ -114,7 +112,7 @@ def _summary(database: sqlite3.Connection, name: str, first_at: int, last_at: in
         models=[model for (model,) in models],
         input_tokens=input_tokens,
         output_tokens=output_tokens,
-        cost_usd=cost_nano_usd / 1e9,
+        cost_usd=cost_nano_usd / 1e9 if priced else None,
         preview=first[0] if first is not None else "",
     )
 

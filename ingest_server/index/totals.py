@@ -52,6 +52,7 @@ class _Session(msgspec.Struct):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_nano_usd: int = 0
+    priced: int = 0  # calls whose cost is known
 
     def add(self, other: "_Session", times: int) -> None:
         self.exchanges += times * other.exchanges
@@ -59,6 +60,7 @@ class _Session(msgspec.Struct):
         self.input_tokens += times * other.input_tokens
         self.output_tokens += times * other.output_tokens
         self.cost_nano_usd += times * other.cost_nano_usd
+        self.priced += times * other.priced
 
 
 class Sessions:
@@ -68,7 +70,12 @@ class Sessions:
     def count(self, row: Row, times: int) -> None:
         if row.session is not None:
             one = _Session(
-                1, int(row.failed), tokens(row.input_tokens), tokens(row.output_tokens), nano_usd(row.cost_usd)
+                exchanges=1,
+                errors=int(row.failed),
+                input_tokens=tokens(row.input_tokens),
+                output_tokens=tokens(row.output_tokens),
+                cost_nano_usd=nano_usd(row.cost_usd),
+                priced=int(row.cost_usd is not None),
             )
             self._change(row.session).add(one, times)
 
@@ -102,12 +109,13 @@ class Sessions:
 _FIGURES: Final = "SELECT figures FROM hours WHERE by = ? AND hour = ? AND value = ?"
 _PUT_FIGURES: Final = "INSERT OR REPLACE INTO hours (by, hour, value, figures) VALUES (?, ?, ?, ?)"
 _REMOVE_FIGURES: Final = "DELETE FROM hours WHERE by = ? AND hour = ? AND value = ?"
-_SESSION: Final = "SELECT exchanges, errors, input_tokens, output_tokens, cost_nano_usd FROM sessions WHERE session = ?"
-_PUT_SESSION: Final = """
+_OF_SESSION: Final = "exchanges, errors, input_tokens, output_tokens, cost_nano_usd, priced"
+_SESSION: Final = f"SELECT {_OF_SESSION} FROM sessions WHERE session = ?"
+_PUT_SESSION: Final = f"""
 INSERT OR REPLACE INTO sessions
-(session, first_at, last_at, exchanges, errors, input_tokens, output_tokens, cost_nano_usd)
+(session, first_at, last_at, {_OF_SESSION})
 VALUES (?, (SELECT min(at) FROM exchanges WHERE session = ?), (SELECT max(at) FROM exchanges WHERE session = ?),
-?, ?, ?, ?, ?)
+?, ?, ?, ?, ?, ?)
 """
 _REMOVE_SESSION: Final = "DELETE FROM sessions WHERE session = ?"
 _MOVE: Final = "UPDATE exchanges SET session = ? WHERE session = ?"

@@ -9,7 +9,7 @@ import pytest
 from tests.commands.recordings import DEMO_EXCHANGES, Recordings, recorded, run
 from tests.e2e.indexed import rows
 
-DONE = f"the index is made anew: {DEMO_EXCHANGES} exchanges are in it\n"
+DONE = f"the index is up to date: {DEMO_EXCHANGES} exchanges are in it\n"
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,13 @@ def test_an_empty_folder_has_nothing_recorded(recorder: Run, tmp_path: Path) -> 
     assert (shown.returncode, shown.stderr) == (1, "Error: last: nothing is recorded yet\n")
 
 
+def test_a_folder_named_like_an_id_hides_no_exchange(recorder: Run, tmp_path: Path) -> None:
+    for name in ("empty", "last"):
+        (tmp_path / name).mkdir()
+    shown = recorder("show", "last", "--log-dir", "empty")
+    assert (shown.returncode, shown.stderr) == (1, "Error: last: nothing is recorded yet\n")
+
+
 def test_a_server_that_is_named_must_answer(recorder: Run) -> None:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"

@@ -58,6 +58,16 @@ def test_a_session_tells_the_figures_of_all_its_exchanges(index: sqlite3.Connect
     )
 
 
+def test_a_session_has_no_cost_where_that_of_none_of_its_exchanges_is_known(
+    index: sqlite3.Connection, queries: Queries
+) -> None:
+    put(index, [kept(1, session="unknown"), kept(2, session="free", cost_usd=0.0), kept(3, session="free")])
+    assert {each.session: each.cost_usd for each in queries.sessions(Filters()).sessions} == {
+        "unknown": None,
+        "free": 0,
+    }
+
+
 def test_sessions_come_in_pages(index: sqlite3.Connection, queries: Queries) -> None:
     put(index, [kept(number, session=f"s{number % 5}") for number in range(10)])
     first = queries.sessions(Filters(), 3)
