@@ -37,7 +37,7 @@ class CallSummary(msgspec.Struct, frozen=True):
     ttft_ms: float | None
     tokens_per_s: float | None
     preview: str  # the beginning of the newest prompt
-    tool_calls: tuple[str, ...] = ()  # names of the tools that the answer calls, each once
+    tool_calls: tuple[str, ...]  # names of the tools that the answer calls, each once
 
 
 class ExchangeSummary(msgspec.Struct, frozen=True):

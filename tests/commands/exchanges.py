@@ -19,6 +19,7 @@ CALL = CallSummary(
     ttft_ms=310.4,
     tokens_per_s=45.2,
     preview="What do you record?",
+    tool_calls=(),
 )
 
 

@@ -21,6 +21,7 @@ _CALL = CallSummary(
     ttft_ms=100.0,
     tokens_per_s=50.0,
     preview="hi",
+    tool_calls=(),
 )
 _EXCHANGE = ExchangeSummary(
     id="092d0424-0000-4000-8000-000000000000",
