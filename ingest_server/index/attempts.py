@@ -2,7 +2,8 @@
 
 A body that no reader copes with may end the process, by the system's hand or by the alarm set here; then the note tells
 the next process. An exchange that has ended ATTEMPTS_MAX processes is passed over. The note's file also keeps a second
-indexer waiting until the first one has ended. Called for each exchange that is read.
+indexer waiting until the first one has ended. Called for each exchange that is read; `interruption` bounds the time of
+what may be stopped without ending the process, as observers.
 """
 
 import os
@@ -35,7 +36,7 @@ class Attempts:
         """While it is read."""
         self._write(self._slot(stem, self._left.get(stem, 0) + 1))
         try:
-            with time_limit():
+            with _time_limit():
                 yield
         finally:
             self._write(_EMPTY)
@@ -64,7 +65,18 @@ class Attempts:
 
 
 @contextmanager
-def time_limit() -> Iterator[None]:
+def interruption(error: type[BaseException]) -> Iterator[None]:
+    """In what takes longer than EXCHANGE_S the error is raised; as long again, and the process ends."""
+    _raise_at_alarm(error)
+    try:
+        with _time_limit():
+            yield
+    finally:
+        _end_at_alarm()
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
     """What takes longer than EXCHANGE_S ends the process."""
     _set_alarm(EXCHANGE_S)
     try:
@@ -81,6 +93,10 @@ if sys.platform == "win32":
 
     def _set_alarm(_duration_s: float) -> None:
         """There is none: an exchange may take as long as it does."""
+
+    def _raise_at_alarm(_error: type[BaseException]) -> None: ...
+
+    def _end_at_alarm() -> None: ...
 else:
     import fcntl
 
@@ -89,4 +105,16 @@ else:
 
     def _set_alarm(duration_s: float) -> None:
         """What it does by default, end the process, works inside a regular expression, too."""
-        signal.setitimer(signal.ITIMER_REAL, duration_s)
+        signal.setitimer(signal.ITIMER_REAL, duration_s, duration_s)
+
+    def _raise_at_alarm(error: type[BaseException]) -> None:
+        """At the first one."""
+
+        def interrupt(_signal: int, _frame: object) -> None:
+            _end_at_alarm()
+            raise error
+
+        signal.signal(signal.SIGALRM, interrupt)
+
+    def _end_at_alarm() -> None:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -6,9 +6,10 @@ or decoded again. Called by the worker.
 """
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from ingest_server.index.attempts import time_limit
+from ingest_server.index.attempts import interruption
 from ingest_server.index.call_line import call_line
 from ingest_server.index.call_sums import CallCounter, CallSums
 from ingest_server.index.reading import Read
@@ -16,7 +17,7 @@ from ingest_server.index.row import Row, summary_of
 from ingest_server.index.summary import ExchangeSummary
 from ingest_server.settings import IndexSettings, Otlp
 from traffic.export.spans import Place, span_of
-from traffic.llm.observers import ObserverError, Observers, load_observers
+from traffic.llm.observers import ObserverError, Observers, OverdueError, load_observers
 
 if TYPE_CHECKING:
     from ingest_server.spans import SpanSender
@@ -43,8 +44,7 @@ class News:
     def add(self, row: Row, read: Read) -> None:
         """What was read is in the index, as `row`."""
         if read.decoded is not None:
-            with time_limit():  # one that hangs ends this process, and is not told of that call again
-                self._observers.tell(read.facts, read.decoded)
+            self._observers.tell(read.facts, read.decoded)
         call = read.entry.call
         if call is None and not self.is_watched:
             return
@@ -71,11 +71,12 @@ class News:
 
 
 def _observers(names: tuple[str, ...]) -> Observers:
+    limit = partial(interruption, OverdueError)
     try:
-        return load_observers(names, log.warning)
+        return load_observers(names, log.warning, limit)
     except ObserverError as error:
         log.error("%s; until that is mended, none of the configuration's observers is told of calls", error)
-        return load_observers((), log.warning)
+        return load_observers((), log.warning, limit)
 
 
 def _sender(otlp: Otlp) -> "SpanSender":

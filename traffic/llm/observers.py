@@ -8,11 +8,13 @@ An observer is an object with any of these methods; they are called in this orde
     on_error(call)             of the provider, in the answer or instead of it, or in the exchange
     on_end(call)               always
 
-`call` is an Observed. One whose method raises is told to `warn` and called no more: nobody else notices. An observer
-runs in the process that decodes, so that a slow one delays the index, and nothing else. Called by the indexer.
+`call` is an Observed. One whose method raises, or takes too long, is told to `warn` and called no more: nobody else
+notices. An observer runs in the process that decodes, so that a slow one delays the index, and nothing else. Called by
+the indexer.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Final, NamedTuple
@@ -36,12 +38,20 @@ class ObserverError(ValueError):
     """What the configuration names is no observer."""
 
 
+class OverdueError(BaseException):
+    """Raised in an observer that takes too long, which may catch every Exception."""
+
+
+Limit = Callable[[], AbstractContextManager[None]]  # raises OverdueError in what takes too long within
+
+
 class Observers:
     """Each of those that work is told; `names` are theirs."""
 
-    def __init__(self, observers: Iterable[tuple[str, object]], warn: Warn) -> None:
+    def __init__(self, observers: Iterable[tuple[str, object]], warn: Warn, limit: Limit = nullcontext) -> None:
         self._observers = dict(observers)
         self._warn = warn
+        self._limit = limit
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,14 +62,16 @@ class Observers:
         observed = Observed(exchange, decoded.call)
         for name, observer in tuple(self._observers.items()):
             try:
-                _tell(observer, observed, decoded.chunks)
-            except Exception as error:  # noqa: BLE001 whatever a stranger raises; without words that may quote the call
+                with self._limit():
+                    _tell(observer, observed, decoded.chunks)
+            except (Exception, OverdueError) as error:  # noqa: BLE001 whatever a stranger raises
                 del self._observers[name]
-                place = type(error).__name__
-                self._warn(f"the observer {name} raised {place} at exchange {exchange.id} and is called no more")
+                # Without an error's words, which may quote the call.
+                did = "took too long" if isinstance(error, OverdueError) else f"raised {type(error).__name__}"
+                self._warn(f"the observer {name} {did} at exchange {exchange.id} and is called no more")
 
 
-def load_observers(names: Iterable[str], warn: Warn) -> Observers:
+def load_observers(names: Iterable[str], warn: Warn, limit: Limit = nullcontext) -> Observers:
     """Those that the configuration names, as `module:Class`, and those that installed packages register.
 
     Raises ObserverError for the former; of the latter, which are entry points, `warn` is told what is left out.
@@ -73,7 +85,7 @@ def load_observers(names: Iterable[str], warn: Warn) -> Observers:
         except Exception as error:  # noqa: BLE001 whatever a stranger's module raises
             reason = str(error) if isinstance(error, ObserverError) else f"{type(error).__name__}: {error}"
             warn(f"the observer {whose} is left out: {reason}; update or uninstall {package}")
-    return Observers(found, warn)
+    return Observers(found, warn, limit)
 
 
 def _named(name: str) -> object:

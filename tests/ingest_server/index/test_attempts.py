@@ -67,6 +67,26 @@ def test_the_alarm_ends_a_process_that_is_stuck_in_a_regular_expression(path: Pa
     assert die(path, STUCK) == -signal.SIGALRM
 
 
+def test_what_takes_too_long_is_interrupted_and_ends_the_process_where_that_is_in_vain() -> None:
+    code = """
+import contextlib, sys, time
+from ingest_server.index import attempts
+attempts.EXCHANGE_S = 0.2
+class Late(BaseException): ...
+for _ in range(2):
+    with contextlib.suppress(Late), attempts.interruption(Late):
+        time.sleep(60)
+print("interrupted twice", flush=True)
+with attempts.interruption(Late):
+    try:
+        time.sleep(60)
+    except Late:
+        time.sleep(60)
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True)
+    assert (run.stdout, run.returncode) == ("interrupted twice\n", -signal.SIGALRM)
+
+
 def test_a_process_that_ends_between_exchanges_blames_none(path: Path) -> None:
     assert die(path) == -signal.SIGKILL
     attempts = Attempts(str(path), "1")

@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.traffic.llm.example import Example, decode, raw, sse
 from traffic.capture.metadata import ErrorFields, Metadata
 from traffic.llm.call import Chunk, Cost
 from traffic.llm.decode import Decoded, Raw
-from traffic.llm.observers import HOOKS, Observed, ObserverError, Observers, load_observers
+from traffic.llm.observers import HOOKS, Observed, ObserverError, Observers, OverdueError, load_observers
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/observers.md").read_text("utf-8")
 ASKED = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
@@ -102,6 +103,30 @@ def test_a_failing_observer_is_named_once_and_detached_and_the_others_go_on() ->
     assert len(before.lines) == len(after.lines) == 10
     assert warnings == [f"the observer broken raised ZeroDivisionError at exchange {ID} and is called no more"]
     assert observers.names == ("before", "after")
+
+
+def test_an_observer_that_takes_too_long_is_detached_whatever_it_catches() -> None:
+    class Slow:
+        def on_request(self, _observed: Observed) -> None:
+            with suppress(Exception):
+                raise OverdueError  # as the limit does
+
+    limited: list[str] = []
+
+    @contextmanager
+    def limit() -> Iterator[None]:
+        limited.append("in")
+        yield
+        limited.append("out")
+
+    warnings: list[str] = []
+    after = Diary()
+    observers = Observers([("slow", Slow()), ("after", after)], warnings.append, limit)
+    observers.tell(*exchange())
+    observers.tell(*exchange())
+    assert len(after.lines) == 10
+    assert warnings == [f"the observer slow took too long at exchange {ID} and is called no more"]
+    assert limited == ["in", "in", "out", "in", "out"]
 
 
 # --- loading --------------------------------------------------------------------------------------------------------
