@@ -59,7 +59,7 @@ def entry_of(stem: str, facts: Metadata, decoded: Decoded | None, decoder: str) 
     )
     if call is None:
         return Entry(row, None)
-    origin = origin_of(call, short(call.session) or row.session)
+    origin = origin_of(call, short(call.session) or row.session, row.key)
     return Entry(_with_call(row, call, origin), call, origin)
 
 

@@ -4,7 +4,8 @@
     it names a response it continues    the exchange with that response is its parent
     else it repeats a conversation      its parent is the earlier exchange whose messages are the longest proper
                                         beginning of its own, before an answer of the assistant: of several the newest
-                                        with that answer, else the newest. A name goes with its own kind only
+                                        with that answer, else the newest. A name goes with its own kind only,
+                                        and so does a client's key where there is no name
     none of these                       it is the first of a session of its own, which has its id for a name
 
 An unnamed exchange is in its parent's session. Usually parents come first; `children` finds those that came before

@@ -20,13 +20,15 @@ class Origin(NamedTuple):
 UNKNOWN = Origin()
 
 
-def origin_of(call: LlmCall, session: str | None) -> Origin:
-    """`session`: the name that the client gave. Exchanges of one name, and those without one, continue each other only:
-    the name is part of their hashes.
+def origin_of(call: LlmCall, session: str | None, key: str | None) -> Origin:
+    """`session`: the name that the client gave, `key`: that of the key which it brought. Exchanges of one session, and
+    those of one key without a session, continue each other only: many users begin with the same words, and get the same
+    answer. So that name is part of the hashes.
     """
     _, _, previous, request_hash, answer_hash, prefixes = session_facts(call)
-    if session is not None:
-        salt = hash_of(session)
+    whose = f"session {session}" if session is not None else f"key {key}" if key is not None else None
+    if whose is not None:
+        salt = hash_of(whose)
         prefixes = tuple(
             each._replace(request_hash=each.request_hash ^ salt, answer_hash=each.answer_hash ^ salt)
             for each in prefixes

@@ -4,6 +4,7 @@ import itertools
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from ingest_server.index.entry import Entry
 from ingest_server.index.writer import IndexWriter
@@ -14,10 +15,11 @@ from tests.traffic.llm.example import Example, raw
 TALK = ["Hi", "Hello", "Weather?", "Sunny", "Thanks", "Welcome"]
 
 
-def said(number: int, *turns: str, session: str = "") -> Entry:
+def said(number: int, *turns: str, session: str = "", key: str | None = None) -> Entry:
     """A call whose messages are all of `turns` but the last, which is its answer."""
     headers = (("X-Session-Id", session),) if session else ()
-    return entry(chat(number, turns[:-1], turns[-1], headers))
+    exchange = chat(number, turns[:-1], turns[-1], headers)
+    return entry(exchange._replace(metadata=replace(exchange.metadata, key=key)))
 
 
 def responses(number: int, response_id: str, previous: str | None) -> Entry:
@@ -79,6 +81,17 @@ def test_a_name_is_the_session_and_goes_with_its_own_kind_only(writer: IndexWrit
     assert origins(writer) == {
         1: (None, "a"), 2: (None, "b"), 3: (None, 3), 4: (1, "a"), 5: (2, "b"), 6: (3, 3)
     }  # fmt: skip
+
+
+def test_users_with_keys_of_their_own_who_say_the_same_have_sessions_of_their_own(writer: IndexWriter) -> None:
+    writer.put([said(1, *TALK[:2], key="ann"), said(2, *TALK[:2], key="bob"), said(3, *TALK[:2])])
+    writer.put([said(4, *TALK[:4], key="ann"), said(5, *TALK[:4]), said(6, *TALK[:4], key="eve")])
+    assert origins(writer) == {1: (None, 1), 2: (None, 2), 3: (None, 3), 4: (1, 1), 5: (3, 3), 6: (None, 6)}
+
+
+def test_a_named_session_goes_on_under_another_key(writer: IndexWriter) -> None:
+    writer.put([said(1, *TALK[:2], session="a", key="ann"), said(2, *TALK[:4], session="a", key="ann-new")])
+    assert origins(writer) == {1: (None, "a"), 2: (1, "a")}
 
 
 def test_plain_http_has_a_session_where_it_is_named(writer: IndexWriter) -> None:
