@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from ingest_server.index.outcome import outcome
 from ingest_server.index.summary import ExchangeSummary
 
 # Upper bounds in seconds; what is beyond the last one counts in a place of its own.
@@ -40,7 +41,7 @@ class CallSums(msgspec.Struct):
 
     provider: str
     model: str
-    requests: dict[str, int] = {}  # by HTTP status; "none": no response came
+    requests: dict[str, int] = {}  # by HTTP status, see outcome.py
     failed: int = 0  # of those, by the provider's fault: 5xx, or no whole answer
     durations: Histogram = msgspec.field(default_factory=Histogram)
     first_tokens: Histogram = msgspec.field(default_factory=Histogram)
@@ -48,12 +49,11 @@ class CallSums(msgspec.Struct):
     completion_tokens: int = 0
     cost_usd: float = 0.0
 
-    def add(self, exchange: ExchangeSummary) -> None:
+    def add(self, exchange: ExchangeSummary, status: int) -> None:
         call = exchange.call
         assert call is not None
-        status = "none" if exchange.status is None else str(exchange.status)
-        self.requests[status] = self.requests.get(status, 0) + 1
-        self.failed += _is_the_providers_fault(exchange)
+        self.requests[str(status)] = self.requests.get(str(status), 0) + 1
+        self.failed += status >= 500 if exchange.error is None else exchange.error in _OF_THE_PROVIDER
         if exchange.duration_ms is not None:
             self.durations.add(exchange.duration_ms / 1000)
         if call.ttft_ms is not None:
@@ -79,7 +79,8 @@ class CallCounter:
     def __init__(self) -> None:
         self._by_name: dict[tuple[str, str], CallSums] = {}
 
-    def add(self, exchange: ExchangeSummary) -> None:
+    def add(self, exchange: ExchangeSummary, provider_error: str | None) -> None:
+        """`provider_error`: JSON, as in the index."""
         call = exchange.call
         if call is None:
             return
@@ -87,7 +88,7 @@ class CallCounter:
         sums = self._by_name.get(name)
         if sums is None:
             sums = self._by_name[name] = CallSums(*name)
-        sums.add(exchange)
+        sums.add(exchange, outcome(exchange.status, exchange.error, provider_error))
 
     def take(self) -> list[CallSums]:
         taken, self._by_name = list(self._by_name.values()), {}
@@ -96,9 +97,3 @@ class CallCounter:
 
 def _short(name: str | None) -> str:
     return name[:NAME_CHARACTERS_MAX] if name else UNKNOWN
-
-
-def _is_the_providers_fault(exchange: ExchangeSummary) -> bool:
-    if exchange.error is not None:
-        return exchange.error in _OF_THE_PROVIDER
-    return exchange.status is None or exchange.status >= 500

@@ -18,11 +18,11 @@ from traffic.capture.status import RecorderStatus
 ROOT = Path(__file__).parents[2]
 
 
-def figures_of(*exchanges: ExchangeSummary, at_s: float = 1000.0) -> LlmFigures:
+def figures_of(*exchanges: ExchangeSummary, provider_error: str | None = None) -> LlmFigures:
     counter, figures = CallCounter(), LlmFigures()
     for exchange in exchanges:
-        counter.add(exchange)
-    figures.add(counter.take(), at_s)
+        counter.add(exchange, provider_error)
+    figures.add(counter.take(), 1000.0)
     return figures
 
 
@@ -60,7 +60,13 @@ def test_a_client_that_leaves_says_nothing_of_its_providers_health() -> None:
     refused = summary(status=None, completed=False, error="upstream_refused")
     found = samples(figures_of(left, refused))
     assert found["llm_proxy_provider_health{provider=openai}"] == 0.5
-    assert found["llm_proxy_requests_total{provider=openai,model=gpt-4o,status=none}"] == 2
+    assert found["llm_proxy_requests_total{provider=openai,model=gpt-4o,status=500}"] == 2
+
+
+def test_a_stream_that_its_provider_ended_with_an_error_counts_as_that_error() -> None:
+    found = samples(figures_of(summary(), provider_error='{"type": "overloaded_error", "code": null, "message": "m"}'))
+    assert found["llm_proxy_requests_total{provider=openai,model=gpt-4o,status=529}"] == 1
+    assert found["llm_proxy_provider_health{provider=openai}"] == 0
 
 
 def test_health_and_latency_are_those_of_the_last_minutes() -> None:
