@@ -64,7 +64,7 @@ class Observers:
             try:
                 with self._limit():
                     _tell(observer, observed, decoded.chunks)
-            except (Exception, OverdueError) as error:  # noqa: BLE001 whatever a stranger raises
+            except BaseException as error:  # noqa: BLE001 whatever a stranger raises, sys.exit() as well
                 del self._observers[name]
                 # Without an error's words, which may quote the call.
                 did = "took too long" if isinstance(error, OverdueError) else f"raised {type(error).__name__}"
@@ -82,7 +82,7 @@ def load_observers(names: Iterable[str], warn: Warn, limit: Limit = nullcontext)
         whose = f"{entry.name} of {package}"
         try:
             found.append((whose, _made(entry.value, entry.load())))
-        except Exception as error:  # noqa: BLE001 whatever a stranger's module raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 whatever a stranger's module raises
             reason = str(error) if isinstance(error, ObserverError) else f"{type(error).__name__}: {error}"
             warn(f"the observer {whose} is left out: {reason}; update or uninstall {package}")
     return Observers(found, warn, limit)
@@ -92,7 +92,7 @@ def _named(name: str) -> object:
     module, _, attribute = name.partition(":")
     try:
         there = import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ObserverError(
             f"observers: {name}: its module cannot be imported ({type(error).__name__}: {error}); install its package "
             "where the ingest server runs, or put its folder on PYTHONPATH"
@@ -103,7 +103,7 @@ def _named(name: str) -> object:
         return _made(name, getattr(there, attribute))
     except ObserverError as error:
         raise ObserverError(f"observers: {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ObserverError(f"observers: {name}: {attribute}() raised {type(error).__name__}: {error}") from error
 
 

@@ -65,6 +65,11 @@ class Broken:
         raise ZeroDivisionError(call.call.input)
 
 
+class Leaving:
+    def on_request(self, _call: Observed) -> None:
+        sys.exit(3)
+
+
 def test_what_is_told_of_a_streamed_answer_and_in_which_order() -> None:
     diary = Diary()
     Observers([("diary", diary)], pytest.fail).tell(*exchange())
@@ -97,11 +102,15 @@ def test_every_hook_is_optional(hook: str) -> None:
 def test_a_failing_observer_is_named_once_and_detached_and_the_others_go_on() -> None:
     warnings: list[str] = []
     before, after = Diary(), Diary()
-    observers = Observers([("before", before), ("broken", Broken()), ("after", after)], warnings.append)
+    broken = [("broken", Broken()), ("leaving", Leaving())]
+    observers = Observers([("before", before), *broken, ("after", after)], warnings.append)
     observers.tell(*exchange())
     observers.tell(*exchange())
     assert len(before.lines) == len(after.lines) == 10
-    assert warnings == [f"the observer broken raised ZeroDivisionError at exchange {ID} and is called no more"]
+    assert warnings == [
+        f"the observer broken raised ZeroDivisionError at exchange {ID} and is called no more",
+        f"the observer leaving raised SystemExit at exchange {ID} and is called no more",
+    ]
     assert observers.names == ("before", "after")
 
 
@@ -138,6 +147,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package/watch.py").write_text(block("python"))
+    (tmp_path / "my_package/leaving.py").write_text("import sys\nsys.exit(3)\n")
     importlib.invalidate_caches()
     yield tmp_path
     for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
@@ -172,7 +182,9 @@ def test_an_installed_package_registers_observers(packages: Path) -> None:
 
 
 def test_a_registered_one_that_is_broken_is_left_out_with_a_warning(packages: Path) -> None:
-    register(packages, "[llm_flight_recorder.observers]\na = my_package.none:X\nb = logging:INFO\n")
+    register(
+        packages, "[llm_flight_recorder.observers]\na = my_package.none:X\nb = logging:INFO\nc = my_package.leaving:X\n"
+    )
     warnings: list[str] = []
     assert load_observers([], warnings.append).names == ()
     assert warnings == [
@@ -180,6 +192,7 @@ def test_a_registered_one_that_is_broken_is_left_out_with_a_warning(packages: Pa
         for whose, problem in (
             ("a", "ModuleNotFoundError: No module named 'my_package.none'"),
             ("b", "logging:INFO has none of on_request, on_chunk, on_response, on_error, on_end"),
+            ("c", "SystemExit: 3"),
         )
     ]
 
@@ -192,6 +205,7 @@ def test_a_registered_one_that_is_broken_is_left_out_with_a_warning(packages: Pa
             "no_such_module:X",
             f"its module cannot be imported (ModuleNotFoundError: No module named 'no_such_module'); {INSTALL}",
         ),
+        ("my_package.leaving:X", f"its module cannot be imported (SystemExit: 3); {INSTALL}"),
         ("my_package.watch:Watch", "my_package.watch has no Watch"),
         ("fractions:Fraction.x", "fractions has no Fraction.x"),
         ("pathlib:Path", ""),
