@@ -30,11 +30,11 @@ class SpanSender:
     """`send` and `close` are called by one thread."""
 
     def __init__(self, otlp: Otlp) -> None:
-        exporter = OTLPSpanExporter(
+        self._exporter = OTLPSpanExporter(
             endpoint=f"{otlp.endpoint.rstrip('/')}/v1/traces", headers=otlp.headers, timeout=SEND_S
         )
         self._processor = BatchSpanProcessor(
-            exporter, max_queue_size=WAITING_MAX, max_export_batch_size=BATCH_MAX, schedule_delay_millis=1000
+            self._exporter, max_queue_size=WAITING_MAX, max_export_batch_size=BATCH_MAX, schedule_delay_millis=1000
         )
         self._resource = Resource({"service.name": SCOPE})
         self._scope = InstrumentationScope(SCOPE)
@@ -62,6 +62,9 @@ class SpanSender:
         closing = threading.Thread(target=self._processor.shutdown, name="spans", daemon=True)
         closing.start()
         closing.join(CLOSE_S)
+        if closing.is_alive():
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it waits to try again
+            closing.join(CLOSE_S)
 
 
 def _context(trace_id: int, span_id: int, *, is_remote: bool = False) -> SpanContext:

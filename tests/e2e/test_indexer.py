@@ -16,6 +16,7 @@ import pytest
 
 from ingest_server import indexer as indexer_module
 from ingest_server import sweeper
+from ingest_server.index import attempts
 from ingest_server.index.orders import Reindex
 from ingest_server.index.reading import SPENT
 from ingest_server.index.schema import index_path
@@ -177,6 +178,7 @@ def stuck_dialect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     )
     (folder / "acme_stuck.py").write_text(_STUCK)
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(attempts, "EXCHANGE_S", 0.5)  # put back afterwards: this process may load the dialect, too
     yield
     sys.modules.pop("acme_stuck", None)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
@@ -28,11 +29,13 @@ def test_a_collector_that_is_away_holds_up_neither_a_call_nor_the_end(caplog: py
     """More spans than may wait, to a port where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
+    before = set(threading.enumerate())
     sender = SpanSender(Otlp(f"http://127.0.0.1:{port}"))
     for _ in range(2 * WAITING_MAX):
         sender.send(SPAN)
     sender.close()
     assert "Queue full, dropping" in caplog.text
+    assert set(threading.enumerate()) <= before, "it goes on trying, and warning, after the end"
 
 
 async def test_a_span_arrives_with_its_times_and_the_configured_headers() -> None:
