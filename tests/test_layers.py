@@ -29,9 +29,11 @@ _SERVICES: Final = frozenset({"traffic", "recorder", "ingest_server", "replay"})
 _ROOMS: Final = {
     "traffic": Room(frozenset(), _SHARED),
     "traffic.http1": Room(frozenset(), _SHARED),
-    "traffic.capture": Room(frozenset({"traffic.http1"}), _SHARED),
+    "traffic.capture": Room(frozenset({"traffic.http1"}), _SHARED | {"cryptography"}),
     "traffic.llm": Room(frozenset({"traffic.http1", "traffic.capture"}), _SHARED | {"genai_prices"}),
-    "traffic.export": Room(frozenset({"traffic.http1", "traffic.capture", "traffic.llm"}), _SHARED),
+    "traffic.export": Room(
+        frozenset({"traffic.http1", "traffic.capture", "traffic.llm"}), _SHARED | {"warcio", "duckdb"}
+    ),
     "recorder": Room(frozenset({"traffic"})),
     "ingest_server": Room(frozenset({"traffic"})),
     "replay": Room(frozenset({"traffic"})),

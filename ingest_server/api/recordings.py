@@ -9,8 +9,9 @@ from typing import BinaryIO
 from ingest_server import files
 from ingest_server.answers import AnswerError
 from traffic.capture import metadata, names
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
-from traffic.llm.decode import BODY_BYTES_MAX, Raw
+from traffic.llm.decode import BODY_BYTES_MAX
 
 METADATA_BYTES_MAX = 16 * 1024 * 1024
 
@@ -37,10 +38,10 @@ class Recordings:
             raise AnswerError(404, f"{stem}{part} cannot be read: {why}") from None
         return file, os.fstat(file.fileno()).st_size
 
-    def raw(self, stem: str) -> tuple[Raw, bytes]:
+    def raw(self, stem: str) -> tuple[RecordedExchange, bytes]:
         """All that can be decoded, and the metadata as it is stored. Raises AnswerError."""
         facts, stored = self.metadata(stem)
-        return Raw(facts, self._start(stem, names.REQUEST), self._start(stem, names.RESPONSE)), stored
+        return RecordedExchange(facts, self._start(stem, names.REQUEST), self._start(stem, names.RESPONSE)), stored
 
     def metadata(self, stem: str) -> tuple[Metadata, bytes]:
         """Read, and as it is stored. Raises AnswerError."""

@@ -15,9 +15,10 @@ from typing import Final, NamedTuple
 from ingest_server.index.attempts import Attempts
 from ingest_server.index.entry import Entry, entry_of
 from traffic.capture import metadata, names
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.llm.built_in_prices import built_in_rates
-from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder, Raw
+from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder
 
 METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
 SPENT: Final = "reading it ended the indexer twice: it is not decoded"
@@ -81,8 +82,8 @@ def read_one(root: str, stem: str, decoder: Decoder) -> Read | None:
     return None
 
 
-def _read_raw(path: str) -> Raw:
-    return Raw(
+def _read_raw(path: str) -> RecordedExchange:
+    return RecordedExchange(
         metadata.decode(_read_file(path + names.METADATA, METADATA_BYTES_MAX)),
         _read_file(path + names.REQUEST, BODY_BYTES_MAX),
         _read_file(path + names.RESPONSE, BODY_BYTES_MAX),

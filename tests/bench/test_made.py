@@ -13,7 +13,8 @@ from ingest_server.index.filters import Filters
 from ingest_server.index.queries import Queries
 from ingest_server.index.schema import index_path
 from traffic.capture import metadata
-from traffic.llm.decode import Decoder, Raw
+from traffic.capture.exchange import RecordedExchange
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 
 # What depends on when each byte came.
@@ -23,7 +24,7 @@ _LEFT_OUT = ("ttft_ms", "tokens_per_s")
 def _from_files(made: Made, events: int) -> Entry:
     files = made_files.files_of(made, events)
     facts = metadata.decode(files.metadata)
-    decoded = Decoder(BUILT_IN).decode(Raw(facts, files.request, files.response))
+    decoded = Decoder(BUILT_IN).decode(RecordedExchange(facts, files.request, files.response))
     return entry_of(made_files.stem_of(made), facts, decoded, "bench")
 
 

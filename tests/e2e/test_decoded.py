@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 
 from tests.e2e.conftest import Flight, to
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall, Text
-from traffic.llm.decode import Decoder, Raw
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 
 MESSAGES: Any = [{"role": "user", "content": "Say something. Grüße!"}]
@@ -22,7 +23,7 @@ DECODER = Decoder(BUILT_IN)
 def decoded(log_dir: Path, stem: str) -> LlmCall:
     facts = msgspec.json.decode((log_dir / f"{stem}_metadata.json").read_bytes(), type=Metadata)
     sides = [(log_dir / f"{stem}_{side}.bin").read_bytes() for side in ("request", "response")]
-    found = DECODER.decode(Raw(facts, *sides))
+    found = DECODER.decode(RecordedExchange(facts, *sides))
     assert found is not None
     return found.call
 

@@ -24,6 +24,7 @@ from recorder.capture.journal import Journal
 from tests.attack.strict import Message, read_request, read_response
 from tests.traffic.llm.seeds import SEEDS, files
 from traffic.capture import events, metadata
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind, encode_frame
 from traffic.capture.redact import Redactor, Side
 from traffic.http1.content import read_chunked, read_compressed
@@ -31,7 +32,7 @@ from traffic.http1.framing import ChunkedBody, FramingError
 from traffic.http1.head import HeadError, RequestHead, ResponseHead
 from traffic.http1.message import END, RequestReader, ResponseReader
 from traffic.llm.call import LlmCall
-from traffic.llm.decode import Decoder, Raw
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 from traffic.llm.sessions import session_facts
 
@@ -121,7 +122,7 @@ def fuzz_metadata(data: bytes) -> None:
 def fuzz_llm(data: bytes) -> None:
     """Between the request's file and the response's: four bytes that neither has."""
     request, _, response = data.partition(LLM_SEPARATOR)
-    decoded = _DECODER.decode(Raw(_FACTS, request, response))
+    decoded = _DECODER.decode(RecordedExchange(_FACTS, request, response))
     if decoded is not None:
         assert msgspec.json.decode(msgspec.json.encode(decoded.call), type=LlmCall).dialect == decoded.call.dialect
         session_facts(decoded.call)

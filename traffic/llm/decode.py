@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.capture.recording import read_recording
 from traffic.llm.answer import MALFORMED, Answer, read_answer, short
@@ -29,14 +30,6 @@ BODY_BYTES_MAX: Final = (
 _COST_USD_MAX: Final = 1_000_000.0  # a report of more is none
 
 
-class Raw(NamedTuple):
-    """What the files of an exchange hold."""
-
-    metadata: Metadata
-    request: bytes
-    response: bytes
-
-
 class Decoded(NamedTuple):
     call: LlmCall
     chunks: list[Chunk]  # of a streamed answer
@@ -53,7 +46,7 @@ class Decoder:
         self._prices = Prices(prices or {})
         self.fingerprint = _fingerprint(self._dialects, prices or {}, registered)
 
-    def decode(self, raw: Raw) -> Decoded | None:
+    def decode(self, raw: RecordedExchange) -> Decoded | None:
         """None: no call to an LLM, as far as the dialects know. Raises nothing."""
         facts, problems = raw.metadata, list[str]()
         view = read_request(facts, raw.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, problems)

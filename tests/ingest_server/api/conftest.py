@@ -15,7 +15,8 @@ from ingest_server.store import Store
 from tests.ingest_server.api.stock import ALL, Stocked
 from tests.ingest_server.recorder_side import JOURNAL
 from traffic.capture import metadata, names
-from traffic.llm.decode import Decoder, Raw
+from traffic.capture.exchange import RecordedExchange
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 
 
@@ -49,6 +50,6 @@ def keep(settings: IngestSettings, *exchanges: Stocked) -> None:
     writer.close()
 
 
-def raw(settings: IngestSettings, each: Stocked) -> Raw:
+def raw(settings: IngestSettings, each: Stocked) -> RecordedExchange:
     request, response, facts = [(settings.log_dir / f"{each.stem}{part}").read_bytes() for part in names.PARTS]
-    return Raw(metadata.decode(facts), request, response)
+    return RecordedExchange(metadata.decode(facts), request, response)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from ingest_server.index.entry import Entry, entry_of
 from tests.traffic.llm.example import DECODER, Example, raw
 from traffic.capture import names
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
-from traffic.llm.decode import Raw
 
 FIRST_NS = 1_789_265_469_000_000_000  # 2026-09-13T02:11:09Z
 DECODED_BY = "decoder 1"
@@ -26,7 +26,7 @@ def stem_of(facts: Metadata) -> str:
     return f"{facts.started_at[:23].replace('T', '_').replace(':', '-')}_{names.short_id(facts.id)}"
 
 
-def recorded(number: int, exchange: Raw, **facts: Any) -> Raw:
+def recorded(number: int, exchange: RecordedExchange, **facts: Any) -> RecordedExchange:
     """The same exchange with another id, started `number` milliseconds after the first."""
     started_at = names.iso(FIRST_NS + number * 1_000_000)
     metadata = replace(exchange.metadata, **{"id": exchange_id(number), "started_at": started_at, **facts})
@@ -35,7 +35,7 @@ def recorded(number: int, exchange: Raw, **facts: Any) -> Raw:
 
 def chat(
     number: int, said: Sequence[str], answer: str = "", headers: tuple[tuple[str, str], ...] = (), **asked: Any
-) -> Raw:
+) -> RecordedExchange:
     """A call of OpenAI's chat completions: what user and assistant said in turns, and the answer; "": there is none."""
     roles = ("user", "assistant")
     messages = [{"role": roles[turn % 2], "content": text} for turn, text in enumerate(said)]
@@ -57,10 +57,12 @@ def chat(
     return recorded(number, raw(example))
 
 
-def plain(number: int, path: str = "/files/1", headers: tuple[tuple[str, str], ...] = (), **facts: Any) -> Raw:
+def plain(
+    number: int, path: str = "/files/1", headers: tuple[tuple[str, str], ...] = (), **facts: Any
+) -> RecordedExchange:
     """An exchange that is no call to an LLM."""
     return recorded(number, raw(Example(path, None, b"hello", "text/plain", headers=headers)), **facts)
 
 
-def entry(exchange: Raw, decoder: str = DECODED_BY) -> Entry:
+def entry(exchange: RecordedExchange, decoder: str = DECODED_BY) -> Entry:
     return entry_of(stem_of(exchange.metadata), exchange.metadata, DECODER.decode(exchange), decoder)

@@ -11,7 +11,7 @@ from ingest_server.index.writer import IndexWriter
 from tests.ingest_server.index.exchanges import DECODED_BY, FIRST_NS, chat, entry, exchange_id, plain, stem_of
 from tests.ingest_server.index.tables import check, row, rows
 from traffic.capture import names
-from traffic.llm.decode import Raw
+from traffic.capture.exchange import RecordedExchange
 
 
 class Folder:
@@ -22,9 +22,9 @@ class Folder:
         self.path = path
         self.decoder = DECODED_BY
         self.was_read: list[int] = []
-        self._exchanges: dict[str, Raw] = {}
+        self._exchanges: dict[str, RecordedExchange] = {}
 
-    def add(self, *exchanges: Raw, day: bool = False) -> list[str]:
+    def add(self, *exchanges: RecordedExchange, day: bool = False) -> list[str]:
         """Their stems."""
         stems = []
         for each in exchanges:

@@ -10,7 +10,7 @@ from ingest_server.index.reading import read_one
 from tests.ingest_server.index.exchanges import DECODED_BY, chat, entry, plain, stem_of
 from tests.traffic.llm.example import DECODER
 from traffic.capture import metadata, names
-from traffic.llm.decode import Raw
+from traffic.capture.exchange import RecordedExchange
 
 STEM = stem_of(plain(1).metadata)
 
@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> str:
     return f"{tmp_path}{os.sep}"
 
 
-def _write(folder: Path, exchange: Raw) -> None:
+def _write(folder: Path, exchange: RecordedExchange) -> None:
     (folder / f"{STEM}{names.REQUEST}").write_bytes(exchange.request)
     (folder / f"{STEM}{names.RESPONSE}").write_bytes(exchange.response)
     (folder / f"{STEM}{names.METADATA}").write_bytes(metadata.encode(exchange.metadata))

@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 import brotli  # type: ignore[import-untyped]  # its wheel carries no type information
 import zstandard
 
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Durations, Metadata, ReceivedFields, RequestFields, ResponseFields
-from traffic.llm.decode import Decoded, Decoder, Raw
+from traffic.llm.decode import Decoded, Decoder
 from traffic.llm.dialects import BUILT_IN
 
 CODINGS: Final[dict[str, Callable[[bytes], bytes]]] = {
@@ -47,7 +48,7 @@ def ndjson(*documents: Any) -> bytes:
     return b"".join(_json(document) + b"\n" for document in documents)
 
 
-def raw(example: Example, coding: str = "", block_bytes: int = 100) -> Raw:
+def raw(example: Example, coding: str = "", block_bytes: int = 100) -> RecordedExchange:
     """The files of an exchange. The response comes in chunks of `block_bytes`, one each millisecond."""
     pack = CODINGS[coding]
     asked = b"" if example.asked is None else pack(_json(example.asked))
@@ -85,10 +86,10 @@ def raw(example: Example, coding: str = "", block_bytes: int = 100) -> Raw:
         response=ResponseFields(example.status, response_headers, len(response), None, arrivals),
         redactions=[],
     )
-    return Raw(facts, request, response)
+    return RecordedExchange(facts, request, response)
 
 
-def decode(example: Example | Raw) -> Decoded:
+def decode(example: Example | RecordedExchange) -> Decoded:
     decoded = DECODER.decode(raw(example) if isinstance(example, Example) else example)
     assert decoded is not None, "no dialect recognises it"
     return decoded

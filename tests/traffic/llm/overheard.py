@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tests.e2e.scripted import ScriptedUpstream, answers
 from tests.traffic.llm.example import Example, raw
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import RequestFields, request_headers
-from traffic.llm.decode import Raw
 
 
 class Overheard:
@@ -37,7 +37,7 @@ class Overheard:
         return f"http://127.0.0.1:{self._upstream.port}"
 
     @property
-    def raw(self) -> Raw:
+    def raw(self) -> RecordedExchange:
         """With the request as the SDK sent it."""
         (client,) = self._upstream.peers
         request = bytes(client.received)
@@ -45,4 +45,4 @@ class Overheard:
         facts = self._exchange.metadata
         fields = RequestFields(request_headers(request) or [], len(request), None, facts.request.arrivals)
         facts = replace(facts, method=line[0], upstream_url=f"https://llm.test{line[1]}", request=fields)
-        return Raw(facts, request, self._exchange.response)
+        return RecordedExchange(facts, request, self._exchange.response)

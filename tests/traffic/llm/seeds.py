@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from tests.traffic.llm.example import Example, ndjson, raw, sse
-from traffic.llm.decode import Raw
+from traffic.capture.exchange import RecordedExchange
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 TOOLS = {"name": "f", "description": "d", "parameters": {"type": "object"}}
@@ -49,7 +49,7 @@ SEEDS: Final[list[tuple[str, Any, list[Any], str]]] = [
 _TYPES = {"json": "application/json", "sse": "text/event-stream", "ndjson": "application/x-ndjson"}
 
 
-def files(path: str, asked: Any, answers: list[Any], kind: str, coding: str = "") -> Raw:
+def files(path: str, asked: Any, answers: list[Any], kind: str, coding: str = "") -> RecordedExchange:
     if kind == "sse":
         body = sse(*answers)
     elif kind == "ndjson":

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from tests.traffic.llm.example import Example, decode, raw, sse
+from traffic.capture.exchange import RecordedExchange
 from traffic.llm.call import Cost, Message, ProviderError, Text, Timing, Usage
-from traffic.llm.decode import Decoder, Raw
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 
 PATH = "/v1/chat/completions"
@@ -27,11 +28,11 @@ def delta(text: str) -> dict[str, Any]:
     return {"model": "gpt-4o", "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}}]}
 
 
-def chat(answer: bytes = JSON, content_type: str = "application/json", **changes: Any) -> Raw:
+def chat(answer: bytes = JSON, content_type: str = "application/json", **changes: Any) -> RecordedExchange:
     return raw(Example(PATH, changes.pop("asked", ASKED), answer, content_type, **changes))
 
 
-def with_facts(exchange: Raw, **changes: Any) -> Raw:
+def with_facts(exchange: RecordedExchange, **changes: Any) -> RecordedExchange:
     return exchange._replace(metadata=msgspec.structs.replace(exchange.metadata, **changes))
 
 

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from tests.traffic.llm.example import CODINGS, DECODER, sse
 from tests.traffic.llm.seeds import CHAT_DELTA, SEEDS, files
+from traffic.capture.exchange import RecordedExchange
 from traffic.http1 import content
 from traffic.llm import answer, decode, events
 from traffic.llm.call import Chunk, LlmCall
-from traffic.llm.decode import Decoder, Raw
+from traffic.llm.decode import Decoder
 from traffic.llm.dialects import BUILT_IN
 from traffic.llm.sessions import session_facts
 
@@ -25,7 +26,7 @@ _JSON = st.recursive(
 )
 
 
-def check(exchange: Raw) -> None:
+def check(exchange: RecordedExchange) -> None:
     """It decodes, and everybody behind can work with what came out."""
     decoded = DECODER.decode(exchange)
     if decoded is not None:

@@ -13,9 +13,10 @@ import pytest
 from msgspec.structs import replace
 
 from tests.traffic.llm.example import Example, decode, raw, sse
+from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import ErrorFields, Metadata
 from traffic.llm.call import Chunk, Cost
-from traffic.llm.decode import Decoded, Raw
+from traffic.llm.decode import Decoded
 from traffic.llm.observers import HOOKS, Observed, ObserverError, Observers, OverdueError, load_observers
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/observers.md").read_text("utf-8")
@@ -36,7 +37,7 @@ def exchange(status: int = 200) -> tuple[Metadata, Decoded]:
     )
 
 
-def with_decoded(files: Raw) -> tuple[Metadata, Decoded]:
+def with_decoded(files: RecordedExchange) -> tuple[Metadata, Decoded]:
     return files.metadata, decode(files)
 
 
