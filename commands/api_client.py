@@ -21,6 +21,8 @@ from ingest_server.index.exchange_pages import ExchangePage
 from ingest_server.index.session_pages import SessionPage, SessionTree
 from ingest_server.index.stats import Stats
 from ingest_server.indexer import IndexStatus
+from traffic.capture.exchange import RecordedExchange
+from traffic.capture.metadata import Metadata
 
 TIMEOUT_S = 30.0  # of one read; the server gives up on a query earlier
 BUSY_S, BUSY_RETRY_S = 5.0, 0.2  # a server that says "not now" is asked again
@@ -29,6 +31,12 @@ _PIECE_BYTES = 256 * 1024
 
 Values = Sequence[tuple[str, str]]  # of a query string
 _T = TypeVar("_T")
+
+
+class _Described(msgspec.Struct):
+    """What is read of an exchange's detail."""
+
+    metadata: Metadata
 
 
 class AskError(click.ClickException):
@@ -96,6 +104,14 @@ class ApiClient:
         with self._asking(), self._answer(f"/v1/exchanges/{quote(reference)}/{side}", TIMEOUT_S) as response:
             while piece := response.read(_PIECE_BYTES):
                 yield piece
+            if response.length:
+                raise ConnectionError(f"it stopped {response.length:,} bytes before the end")
+
+    def recorded(self, reference: str) -> RecordedExchange:
+        """The whole of it, in memory."""
+        facts = self._decoded(self.exchange_json(reference), _Described).metadata
+        request, response = (b"".join(self.file(facts.id, side)) for side in ("request", "response"))
+        return RecordedExchange(facts, request, response)
 
     def live(self) -> Iterator[Event]:
         """What happens, without end."""

@@ -1,6 +1,5 @@
 """`recorder show`: an exchange, or files of recordings, as people read them."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +14,10 @@ from commands.command_group import examples
 from commands.conversation import Line, print_lines
 from commands.plain_text import plain, plain_bytes
 from commands.recording_text import note, render
+from commands.selection import is_path
 from commands.shown_exchange import ShownExchange, heading, incomplete, lines_of_call, lines_of_events
 from commands.source import Source, source_options
 from traffic.capture.recording import read_recording
-
-_is_reference = re.compile(r"last(?:~\d{1,9})?|[0-9a-fA-F-]{4,36}").fullmatch
 
 
 @click.command(
@@ -48,7 +46,7 @@ def show_command(source: Source, things: tuple[str, ...], view: str | None) -> N
     indented, server-sent events come one per line, and control characters are escaped. What is cut is shown as far as
     it goes.
     """
-    are_files = [_is_file(thing) for thing in things]
+    are_files = [is_path(thing) for thing in things]
     if view is not None and any(are_files):
         raise click.UsageError(f"--{view} is for an ID, not for a FILE")
     if all(are_files):
@@ -60,10 +58,6 @@ def show_command(source: Source, things: tuple[str, ...], view: str | None) -> N
             for place, thing in enumerate(things):
                 _separate(place, view)
                 _VIEWERS[view](api, thing)
-
-
-def _is_file(thing: str) -> bool:
-    return Path(thing).is_file() or not _is_reference(thing)
 
 
 def _show_files(files: list[Path]) -> None:
