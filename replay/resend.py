@@ -1,32 +1,26 @@
 """Sends a recorded request again: the recorded bytes, with the target, Host and what the user gives replaced.
 
     prepare()   decides what goes where, or raises ResendError: pure, so that tests read the bytes without a socket
-    resend()    connects, sends, and hands on the answer as it arrives
+    resend()    sends by sender.py, and hands on the answer as it arrives
 
 By default a recording goes where its X-Proxy-Path line says: through the recorder, as the client called it. That line
 is never sent. Redacted secrets leave for this machine at most: another one would get a request that cannot work.
 Called by `recorder replay`.
 """
 
-import asyncio
-import errno
 import ipaddress
 import re
-import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
-import truststore
-
+from replay.answer import Wanted
+from replay.sender import Request, Sender
 from traffic.capture.recording import PROXY_PATH
-from traffic.http1.framing import ChunkedBody, FramingError, LengthBody, UntilCloseBody, response_body
-from traffic.http1.head import HeadError, RequestHead, parse_response_head
-from traffic.http1.limits import DEFAULT_LIMITS, UNLIMITED
+from traffic.http1.framing import FramingError
+from traffic.http1.head import HeadError, RequestHead
+from traffic.http1.limits import UNLIMITED
 from traffic.http1.message import END, RequestReader
-
-CONNECT_TIMEOUT_S = 10.0
-READ_BYTES = 65_536
 
 _SECRET = re.compile(rb"\[secret:[0-9a-f]{8}\]")
 _FIELD_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -47,23 +41,6 @@ class Changes:
     via: str | None = None  # a recorder's URL that takes the place of the one in X-Proxy-Path
     fields: Sequence[Field] = ()  # header fields to replace, or to add where there is none
     query: Sequence[Field] = ()  # query parameters to replace
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What goes where."""
-
-    host: str
-    port: int
-    tls: bool
-    method: str
-    data: bytes
-    has_redacted_secrets: bool
-
-    @property
-    def origin(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def prepare(raw: bytes, changes: Changes) -> Request:
@@ -182,72 +159,10 @@ def _what_to_give(head: bytes, host: str) -> str:
 
 async def resend(request: Request, on_head: Callable[[bytes], None], on_body: Callable[[bytes], None]) -> None:
     """Raises ResendError. `on_head` gets each raw head, 1xx ones too; `on_body` the body without chunk framing."""
-    reader, writer = await _connect(request)
-    received = 0
+    sender = Sender()
     try:
-        writer.write(request.data)
-        async for head_or_body, is_head in _answer(reader, request.method):
-            if is_head:
-                on_head(head_or_body)
-            else:
-                received += len(head_or_body)
-                on_body(head_or_body)
-    except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
-        raise ResendError(f"the answer was cut after {received:,} bytes of its body") from None
-    except (HeadError, asyncio.LimitOverrunError, ValueError) as error:
-        raise ResendError(f"the answer is not valid HTTP: {error}") from None
+        reply = await sender.send(request, Wanted(on_head, on_body, keeps_bytes=False))
     finally:
-        writer.transport.abort()
-
-
-async def _connect(request: Request) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if request.tls else None
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            return await asyncio.open_connection(
-                request.host, request.port, ssl=context, limit=DEFAULT_LIMITS.head_bytes
-            )
-    except TimeoutError:
-        raise ResendError(f"cannot connect to {request.origin}: no answer within {CONNECT_TIMEOUT_S:.0f} s") from None
-    except OSError as error:
-        is_refused = f"[Errno {errno.ECONNREFUSED}]" in str(error)  # of several addresses, the text alone tells
-        problem = "nothing listens there" if is_refused else error.strerror or error
-        raise ResendError(f"cannot connect to {request.origin}: {problem}") from None
-
-
-async def _answer(reader: asyncio.StreamReader, method: str) -> AsyncIterator[tuple[bytes, bool]]:
-    """The answer's heads and pieces of its body, and which of both each is."""
-    while True:
-        raw = await reader.readuntil(b"\r\n\r\n")
-        head = parse_response_head(raw)
-        yield raw, True
-        if head.status >= 200:
-            break
-    framing = response_body(head, method)
-    if isinstance(framing, ChunkedBody):
-        async for piece in _chunks(reader):
-            yield piece, False
-    elif isinstance(framing, LengthBody):
-        async for piece in _read(reader, framing.remaining):
-            yield piece, False
-    elif isinstance(framing, UntilCloseBody):
-        while piece := await reader.read(READ_BYTES):
-            yield piece, False
-
-
-async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
-        async for piece in _read(reader, size):
-            yield piece
-        await reader.readexactly(2)
-    while await reader.readuntil(b"\r\n") != b"\r\n":
-        pass  # the trailer section
-
-
-async def _read(reader: asyncio.StreamReader, length: int) -> AsyncIterator[bytes]:
-    while length:
-        piece = await reader.read(min(READ_BYTES, length))
-        if not piece:
-            raise asyncio.IncompleteReadError(b"", length)
-        length -= len(piece)
-        yield piece
+        sender.close()
+    if reply.error is not None:
+        raise ResendError(reply.error.detail)

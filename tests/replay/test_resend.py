@@ -1,12 +1,8 @@
-"""replay/resend.py: what is sent where, to the byte, and what comes back from real servers."""
-
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+"""replay/resend.py: what is sent where, to the byte."""
 
 import pytest
 
-from replay.resend import Changes, Request, ResendError, prepare, resend
+from replay.resend import Changes, ResendError, prepare
 
 RECORDED = (
     b"POST /v1/chat?x=%2F&y HTTP/1.1\r\n"
@@ -105,83 +101,3 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(raw: bytes, changes: Cha
     with pytest.raises(ResendError) as raised:
         prepare(raw, changes)
     assert str(raised.value) == problem
-
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-@asynccontextmanager
-async def serve(answer: bytes, received: bytearray) -> AsyncIterator[int]:
-    """A server that takes BODY's request, answers and closes; its port."""
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.extend(await reader.readuntil(BODY))
-        writer.write(answer)
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
-async def exchange(answer: bytes, method: bytes = b"POST") -> tuple[list[bytes], bytes]:
-    received, heads, body = bytearray(), list[bytes](), bytearray()
-    async with serve(answer, received) as port:
-        request = prepare(RECORDED.replace(b"POST", method) + BODY, Changes(to=f"http://127.0.0.1:{port}"))
-        try:
-            await resend(request, heads.append, body.extend)
-        finally:
-            assert received == request.data
-    return heads, bytes(body)
-
-
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-@pytest.mark.parametrize(
-    ("rest", "body"),
-    [
-        (b"Content-Length: 3\r\n\r\nabc", b"abc"),
-        (b"\r\nuntil the end", b"until the end"),
-        (b"Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nT: 1\r\n\r\n", b"abcde"),
-        (b"Content-Length: 0\r\n\r\n", b""),
-    ],
-)
-async def test_the_answers_body_arrives_without_its_framing(rest: bytes, body: bytes) -> None:
-    heads, found = await exchange(OK + rest)
-    assert (heads, found) == ([(OK + rest).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"], body)
-
-
-async def test_interim_heads_are_handed_on_as_well() -> None:
-    interim = b"HTTP/1.1 100 Continue\r\n\r\n"
-    heads, body = await exchange(interim + OK + b"Content-Length: 1\r\n\r\na")
-    assert (heads[0], len(heads), body) == (interim, 2, b"a")
-
-
-async def test_an_answer_to_head_ends_with_its_head() -> None:
-    assert (await exchange(OK + b"Content-Length: 3\r\n\r\n", b"HEAD"))[1] == b""
-
-
-@pytest.mark.parametrize(
-    ("answer", "problem"),
-    [
-        (OK + b"Content-Length: 9\r\n\r\nabc", "the answer was cut after 3 bytes of its body"),
-        (OK + b"Transfer-Encoding: chunked\r\n\r\n9\r\nabc", "the answer was cut after 3 bytes of its body"),
-        (OK, "the answer was cut after 0 bytes of its body"),
-        (b"SSH-2.0\r\n\r\n", "the answer is not valid HTTP: malformed head: Expected HTTP/"),
-    ],
-)
-async def test_a_cut_or_malformed_answer_is_an_error(answer: bytes, problem: str) -> None:
-    with pytest.raises(ResendError) as raised:
-        await exchange(answer)
-    assert str(raised.value).startswith(problem)
-
-
-async def test_a_refused_connection_is_named() -> None:
-    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    with pytest.raises(ResendError, match=rf"^cannot connect to http://127\.0\.0\.1:{port}: nothing listens there$"):
-        await resend(Request("127.0.0.1", port, False, "GET", b"", False), lambda _: None, lambda _: None)
