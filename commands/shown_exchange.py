@@ -21,6 +21,7 @@ class ShownMetadata(msgspec.Struct, frozen=True):
     error: ErrorFields | None = None
     upstream_url: str | None = None
     client: str | None = None
+    replay_of: str | None = None
 
 
 class ShownExchange(msgspec.Struct, frozen=True):
@@ -110,6 +111,8 @@ def _facts(shown: ShownExchange) -> Iterator[tuple[str, str]]:
         yield name, "  ".join([value, *(f"{name} {value}" for name, value in others)])
     if shown.parent is not None:
         yield "continues", shown.parent
+    if shown.metadata.replay_of is not None:
+        yield "repeats", shown.metadata.replay_of
     if call is not None:
         yield from settings_of(call)
 

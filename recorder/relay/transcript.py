@@ -12,11 +12,12 @@ from itertools import pairwise
 from recorder.capture.tap import Recording, Unrecorded
 from recorder.console import FinishedLine, StartedLine
 from traffic.capture.events import ExchangeError, Received, Redaction, Started
+from traffic.capture.names import is_uuid
 from traffic.capture.redact import LOOKED_AT, Side
 from traffic.http1.framing import NO_BODY, Body, ChunkedBody
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.http1.message import ResponseReader
-from traffic.http1.rewrite import Rewritten, join_lines, set_target
+from traffic.http1.rewrite import REPLAY_OF, Rewritten, join_lines, set_target
 
 from .context import Context
 from .plan import Answer, Plan
@@ -71,7 +72,7 @@ class Transcript:
         if plan.is_recorded:
             set_target(lines, plan.recorded_target)
             lines.append(b"X-Proxy-Path: " + plan.url.encode("latin-1"))
-            self._open(self._started(head.method, plan, received), redactions)
+            self._open(self._started(head.method, plan, received, _replay_of(head)), redactions)
             self._record("request", self.started_at, data, body, join_lines(lines))
         answer = plan.action.name if isinstance(plan.action, Answer) else ""
         self._context.console.show(
@@ -175,7 +176,7 @@ class Transcript:
 
     # --- inside
 
-    def _started(self, method: str, plan: Plan, received: Received) -> Started:
+    def _started(self, method: str, plan: Plan, received: Received, replay_of: str | None = None) -> Started:
         return Started(
             self.id,
             time.time_ns(),
@@ -188,6 +189,7 @@ class Transcript:
             received,
             plan.key,
             plan.provider,
+            replay_of,
         )
 
     def _open(self, started: Started, redactions: list[Redaction]) -> None:
@@ -232,6 +234,12 @@ class Transcript:
 
     def _trailer_without_secrets(self, trailer: bytes, side: Side) -> bytes:
         return self._without_secrets(b"\r\n" + trailer, side)[2:]  # the redactor skips the start line
+
+
+def _replay_of(head: RequestHead) -> str | None:
+    value = head.value(REPLAY_OF)
+    text = "" if value is None else value.decode("latin-1")
+    return text if is_uuid(text) else None
 
 
 def _new_id() -> str:

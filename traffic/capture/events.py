@@ -33,6 +33,7 @@ class Started(msgspec.Struct, frozen=True, array_like=True):
     received: Received
     key: str | None = None  # the name of the recorder's key that the client brought
     provider: str | None = None  # as the route names it
+    replay_of: str | None = None  # the id of the exchange that this one repeats, as the client says
 
 
 class ExchangeError(msgspec.Struct, frozen=True, array_like=True):

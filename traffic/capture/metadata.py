@@ -94,6 +94,7 @@ class Metadata(msgspec.Struct, frozen=True):
     redactions: list[RedactionFields]
     key: str | None = None  # absent in files of earlier versions
     provider: str | None = None  # absent in files of earlier versions
+    replay_of: _Uuid | None = None  # absent in files of earlier versions
 
 
 class Stored(msgspec.Struct, array_like=True):
@@ -136,6 +137,7 @@ def build(
         redactions=[RedactionFields(each.where, each.placeholder) for each in finished.redactions] if finished else [],
         key=started.key,
         provider=started.provider,
+        replay_of=started.replay_of,
     )
 
 

@@ -2,9 +2,9 @@
 
 Lines keep their order, case, spacing and bytes. Removed in either direction (RFC 9110 §7.6.1): Connection, the fields
 it names, Proxy-Connection, Proxy-Authorization, Keep-Alive, TE, and Upgrade, except for a WebSocket handshake, whose
-Connection and Upgrade lines are the message; of requests also X-Recorder-Key, and the lines that hold a key of the
-recorder's own, which nobody behind it may see. Fields that frame or address a message are never removed, even where
-Connection names them.
+Connection and Upgrade lines are the message; of requests also X-Recorder-Key and X-Replay-Of, which are the recorder's,
+and the lines that hold a key of its own, which nobody behind it may see. Fields that frame or address a message are
+never removed, even where Connection names them.
 
 `lines` are a head's lines without their CRLF: the start line, then each field at its place in `Head.fields` plus one,
 so that places stay valid; a removed line is empty, added ones stand behind.
@@ -17,7 +17,8 @@ from .head import Head, RequestHead, ResponseHead
 _HOP_BY_HOP = frozenset(
     [b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive", b"te", b"upgrade"],
 )
-_NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {b"x-recorder-key"}
+REPLAY_OF = b"x-replay-of"  # the id of the recorded exchange that a request repeats
+_NOT_FOR_UPSTREAMS = _HOP_BY_HOP | {b"x-recorder-key", REPLAY_OF}
 _NEVER_REMOVED = frozenset([b"host", b"content-length", b"transfer-encoding", b"trailer"])
 _WEBSOCKET_CONNECTION = frozenset([b"upgrade", b"keep-alive"])
 

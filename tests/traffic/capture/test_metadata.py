@@ -23,6 +23,7 @@ STARTED = Started(
     Received("POST /lmstudio/v1/models HTTP/1.1", "localhost:5601", [("Connection", "close")]),
     "laptop",
     "lmstudio",
+    "1e0f7a3c-0000-4000-8000-5a6b7c8d9e0f",
 )
 FINISHED = Finished(True, None, "upstream", None, 310_001, 1_240_500, 3, 4, 0, [Redaction("request.query.key", "[x]")])
 REQUEST = Stored([("Host", "x")], None, 3, "0" * 64, [(0, 15)])
@@ -68,6 +69,7 @@ def test_a_complete_exchange_is_described_field_by_field() -> None:
         "redactions": [{"where": "request.query.key", "placeholder": "[x]"}],
         "key": "laptop",
         "provider": "lmstudio",
+        "replay_of": STARTED.replay_of,
     }
 
 
@@ -93,11 +95,11 @@ def test_it_reads_back_what_it_wrote() -> None:
     assert metadata.decode(metadata.encode(facts)) == facts
 
 
-def test_what_an_earlier_version_wrote_is_read_without_key_and_provider() -> None:
+def test_what_an_earlier_version_wrote_is_read_without_key_provider_and_replay_of() -> None:
     value = as_json(metadata.build(STARTED, FINISHED, None, REQUEST, RESPONSE))
-    del value["key"], value["provider"]
+    del value["key"], value["provider"], value["replay_of"]
     facts = metadata.decode(json.dumps(value))
-    assert (facts.id, facts.key, facts.provider) == (STARTED.id, None, None)
+    assert (facts.id, facts.key, facts.provider, facts.replay_of) == (STARTED.id, None, None, None)
 
 
 REQUEST_HEADS = [

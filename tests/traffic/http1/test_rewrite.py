@@ -177,3 +177,10 @@ def test_order_case_duplicates_spacing_and_bytes_of_all_other_lines_survive(line
     assert up.raw == b"POST /x HTTP/1.1\r\nHost: a\r\n" + expected + b"\r\n"
     assert down.raw == b"HTTP/1.1 200 OK\r\n" + expected + b"\r\n"
     assert len(up.removed) == len(down.removed) == len(lines) - len(kept)
+
+
+def test_what_a_client_tells_the_recorder_alone_goes_no_further() -> None:
+    found = request(b"X-Replay-Of: 1\r\nA: 1\r\nx-recorder-key: k\r\n")
+    assert found.raw == b"POST /x HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n"
+    assert found.removed == [(b"X-Replay-Of", b"1"), (b"x-recorder-key", b"k")]
+    assert response(b"X-Replay-Of: 1\r\n").removed == []
