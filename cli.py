@@ -25,6 +25,7 @@ COMMANDS = {
     "reindex": "commands.reindex:reindex_command",
     "verify": "commands.verify:verify_command",
     "prune": "commands.prune:prune_command",
+    "vault": "commands.vault:vault_command",
     "check": "commands.check:check_command",
     "init": "commands.init:init_command",
     "hash-key": "commands.hash_key:hash_key_command",

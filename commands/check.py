@@ -36,6 +36,8 @@ def describe(configuration: Configuration) -> Iterator[str]:
     yield f"recordings  go to {capture.server_url}, which stores them in {ingest.log_dir} ({ingest.layout})"
     yield f"journal     {capture.journal_dir}, at most {_size(capture.journal_bytes_max)}, then {capture.when_full}"
     yield f"secrets     {'are redacted' if capture.redact else 'are recorded as they are'}"
+    if capture.vault is not None:
+        yield f"vault       keeps them in {capture.vault.file}, sealed with the key in {capture.vault.key_file}"
     yield from _derived(ingest)
     for name, keys in (("recorder", recorder.keys), ("ingest", ingest.keys), ("link", ingest.link_keys)):
         if keys:

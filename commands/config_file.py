@@ -9,7 +9,7 @@ written to. Every error of the file is reported at once, each with its line. Rel
 Called by the commands with `os.environ`; nothing else reads YAML or the environment.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from recorder.routing.routes import build_table
 from recorder.routing.table import RoutingError
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
 from recorder.settings import TlsFiles as RecorderTls
+from traffic.capture.vault import Vault
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, is_hashed
 
@@ -40,6 +41,7 @@ class Configuration:
     ingest: IngestSettings
     path: Path | None  # None: the built-in defaults
     warnings: list[str]
+    vault: Vault  # where it is, or would be
     reader_key: str | None = field(default=None, repr=False)  # one of ingest.keys, where the file holds it unhashed
 
 
@@ -122,10 +124,8 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str], serves:
         *find_loops(config),
         *proxy_findings,
         *tls.errors,
+        *_find_misplaced(recorder.capture, ingest.log_dir.resolve()),
     ]
-    if ingest.key_dir.resolve().is_relative_to(ingest.log_dir.resolve()):
-        text = "must be outside ingest.log_dir: it holds the key behind redacted secrets"
-        findings.append((("capture", "journal_dir"), text))
     errors = _messages(findings, document, source.name)
     try:
         build_table(replace(recorder, port=0, forbidden_ports=frozenset()))  # find_loops saw to the own ports
@@ -134,7 +134,20 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str], serves:
     if errors:
         raise ConfigError(errors)
     warnings = _messages([*find_likely_mistakes(config), *tls.warnings], document, source.name)
-    return Configuration(recorder, ingest, source.path, hints + warnings, settings.reader_key())
+    return Configuration(recorder, ingest, source.path, hints + warnings, settings.vault(), settings.reader_key())
+
+
+def _find_misplaced(capture: Capture, log_dir: Path) -> Iterator[Finding]:
+    """Secrets, and keys to them, that would be shared together with recordings, or with each other."""
+    places = {"journal_dir": (capture.journal_dir, "the key behind redacted secrets")}
+    if (vault := capture.vault) is not None:
+        places |= {"vault_file": (vault.file, "secrets"), "vault_key_file": (vault.key_file, "the vault's key")}
+        if vault.file.resolve().parent == vault.key_file.resolve().parent:
+            text = "must be in another folder than capture.vault_file: who copies that one would have both"
+            yield ("capture", "vault_key_file"), text
+    for key, (path, what) in places.items():
+        if path.resolve().is_relative_to(log_dir):
+            yield ("capture", key), f"must be outside ingest.log_dir: it holds {what}"
 
 
 def _new(findings: list[Finding], known: list[Finding]) -> list[Finding]:
@@ -193,6 +206,7 @@ class _Settings:
                 fsync=capture.fsync,
                 on_failure=capture.on_failure,
                 redact=capture.redact == "default",
+                vault=self.vault() if capture.vault and capture.redact == "default" else None,
                 server_ca=None if capture.server_ca is None else self.folder(capture.server_ca),
                 link_key=capture.link_key,
             ),
@@ -256,6 +270,9 @@ class _Settings:
             print_calls=config.logging.metrics,
             otlp=None if otlp is None else Otlp(otlp.endpoint, otlp.headers, otlp.content),
         )
+
+    def vault(self) -> Vault:
+        return Vault(self.folder(self.config.capture.vault_file), self.folder(self.config.capture.vault_key_file))
 
     def reader_key(self) -> str | None:
         keys = self.config.ingest.keys.values()

@@ -109,6 +109,9 @@ class IngestSection(Section):
 
 class CaptureSection(Section):
     redact: Annotated[Literal["default"] | list[str], PlainValidator(check_redact)] = "default"
+    vault: bool = False
+    vault_file: Text = "~/.local/state/llm-flight-recorder/vault.sqlite"
+    vault_key_file: Text = "~/.config/llm-flight-recorder/vault.key"
     journal_dir: Text = ".journal"
     journal_bytes_max: Bytes = 2 * 1024**3
     when_full: Literal["drop", "block"] = "drop"

@@ -44,6 +44,8 @@ def find_likely_mistakes(config: Config) -> Iterator[Finding]:
         yield ("capture", "link_key"), text
     if config.capture.link_key is not None and config.logging.server_url.startswith("http://") and not is_local(host):
         yield ("capture", "link_key"), "it travels unencrypted; let logging.server_url begin with https://"
+    if config.capture.vault and config.capture.redact != "default":
+        yield ("capture", "vault"), "it keeps nothing: capture.redact is [], so that nothing is replaced"
     retention = config.ingest.retention
     if retention.keep and retention.max_age is None and retention.max_bytes is None:
         yield ("ingest", "retention", "keep"), "nothing is deleted by itself: there is neither max_age nor max_bytes"

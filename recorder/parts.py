@@ -7,6 +7,7 @@ from recorder.capture.journal import Journal
 from recorder.capture.queue import FrameQueue
 from recorder.capture.report import Reporter
 from recorder.capture.shipper import Shipper
+from recorder.capture.vault import VaultKeeper
 from recorder.console import size
 from recorder.relay.upstream_errors import UpstreamErrors
 from traffic.health import Part, disk_part
@@ -17,16 +18,21 @@ RECENT_S = 60.0  # an upstream's error counts for so long
 class CaptureParts:
     """The parts on the way from the tap to the ingest server."""
 
-    def __init__(self, journal: Journal, queue: FrameQueue, shipper: Shipper, reporter: Reporter) -> None:
+    def __init__(
+        self, journal: Journal, queue: FrameQueue, shipper: Shipper, reporter: Reporter, vault: VaultKeeper | None
+    ) -> None:
         self._journal = journal
         self._queue = queue
         self._shipper = shipper
         self._reporter = reporter
+        self._vault = vault
 
     def all(self) -> Iterator[Part]:
         yield self._journal_part()
         yield self._queue_part()
         yield self._link_part()
+        if self._vault is not None:
+            yield _vault_part(self._vault)
         yield disk_part(self._reporter.disk_free_bytes, str(self._journal.folder.parent))
 
     def _journal_part(self) -> Part:
@@ -53,6 +59,12 @@ class CaptureParts:
         if self._shipper.failure:
             return Part("link", "degraded", f"{self._shipper.failure}; {contact}")
         return Part("link", "degraded" if last_s is None else "ok", contact)
+
+
+def _vault_part(keeper: VaultKeeper) -> Part:
+    if keeper.failure:
+        return Part("vault", "degraded", f"it keeps no secrets: {keeper.failure}")
+    return Part("vault", "ok", f"redacted secrets are kept in {keeper.vault.file}")
 
 
 def upstream_parts(errors: UpstreamErrors) -> Iterator[Part]:

@@ -23,6 +23,7 @@ def waiting_for_restart(started: RecorderSettings, wanted: RecorderSettings) -> 
         "logging.server_url": started.capture.server_url != wanted.capture.server_url,
         "capture.journal_dir": started.capture.journal_dir != wanted.capture.journal_dir,
         "capture.durability": started.capture.durability != wanted.capture.durability,
+        "capture.vault": started.capture.vault != wanted.capture.vault,
     }
     return tuple(key for key, is_different in differs.items() if is_different)
 
@@ -34,6 +35,7 @@ def taken_over(started: RecorderSettings, wanted: RecorderSettings) -> RecorderS
         server_url=started.capture.server_url,
         journal_dir=started.capture.journal_dir,
         durability=started.capture.durability,
+        vault=started.capture.vault,
     )
     return replace(
         wanted,

@@ -19,6 +19,7 @@ from recorder.capture.queue import FrameQueue
 from recorder.capture.report import Reporter
 from recorder.capture.shipper import Shipper
 from recorder.capture.tap import Ledger, Tap
+from recorder.capture.vault import VaultKeeper
 from recorder.console import ConsoleWriter, StoppedLine, size
 from recorder.endpoints import OwnPages
 from recorder.parts import CaptureParts
@@ -140,6 +141,7 @@ class Recorder:
         self._shipper = Shipper(capture, self._journal, self._folder.left_behind(self._journal))
         queue = FrameQueue(capture, self._journal, lambda: self._shipper.left_behind_bytes, settings.limits.queue_bytes)
         redactor = Redactor(load_redaction_key(capture.journal_dir)) if capture.redact else None
+        vault = None if capture.vault is None else VaultKeeper(capture.vault, load_redaction_key(capture.journal_dir))
         self._context = Context(
             settings=settings,
             queue=queue,
@@ -149,9 +151,10 @@ class Recorder:
             pool=Pool(settings.limits, settings.proxy),
             tasks=TaskOwner(),
             planner=_planner(settings, table, redactor),
+            vault=vault,
         )
         reporter = Reporter(settings.port, self._journal, self._context.tap.ledger, queue, self._shipper)
-        parts = CaptureParts(self._journal, queue, self._shipper, reporter)
+        parts = CaptureParts(self._journal, queue, self._shipper, reporter, vault)
         self._context.own_page = OwnPages(self._context, self._journal, self._shipper, parts)
         self._shipper.status = reporter.status
         self._shipper.start()
@@ -184,6 +187,8 @@ class Recorder:
             except OSError as error:
                 log.error("the journal's end could not be written, the next start does it: %s", error)
         await loop.run_in_executor(None, self._shipper.stop, DRAIN_S)
+        if context.vault is not None:
+            await loop.run_in_executor(None, context.vault.stop, DRAIN_S)
         left = self._journal.bytes_on_disk + self._shipper.left_behind_bytes
         if left:
             log.warning("%s wait in the journal for the next start", size(left))

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from traffic.capture.vault import Vault
 from traffic.http1.limits import DEFAULT_LIMITS, MessageLimits
 from traffic.keys import Key
 
@@ -64,6 +65,7 @@ class Capture:
     fsync: Literal["off", "interval"] = "off"
     on_failure: Literal["fail_open", "fail_closed"] = "fail_open"
     redact: bool = True  # replace secrets before they are recorded
+    vault: Vault | None = None  # where what was replaced is kept; None: nowhere
     server_ca: Path | None = None  # PEM: who certifies an https ingest server; None: the system's trust store
     link_key: str | None = field(default=None, repr=False)  # what the recorder shows to the ingest server
 

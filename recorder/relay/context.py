@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recorder.capture.queue import FrameQueue
 from recorder.capture.tap import Tap
+from recorder.capture.vault import VaultKeeper
 from recorder.console import ConsoleWriter
 from recorder.routing.routes import Own
 from recorder.settings import RecorderSettings
@@ -36,6 +37,7 @@ class Context:
     pool: "Pool"
     tasks: TaskOwner
     planner: Planner
+    vault: VaultKeeper | None = None  # None: `capture.vault: false`
     clients: "set[ClientConnection]" = field(default_factory=set)
     is_empty: asyncio.Event = field(default_factory=asyncio.Event)  # set when the last client left
     connections_by_host: Counter[str] = field(default_factory=Counter)  # of clients, by their addresses

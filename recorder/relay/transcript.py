@@ -10,17 +10,18 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from recorder.capture.tap import Recording, Unrecorded
+from recorder.capture.vault import VaultKeeper
 from recorder.console import FinishedLine, StartedLine
 from traffic.capture.events import ExchangeError, Received, Redaction, Started
 from traffic.capture.names import is_uuid
-from traffic.capture.redact import LOOKED_AT, Side
+from traffic.capture.redact import LOOKED_AT, Redactor, Side
 from traffic.http1.framing import NO_BODY, Body, ChunkedBody
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.http1.message import ResponseReader
 from traffic.http1.rewrite import REPLAY_OF, Rewritten, join_lines, set_target
 
 from .context import Context
-from .plan import Answer, Plan
+from .plan import Answer, Forward, Plan
 
 
 class Transcript:
@@ -55,7 +56,10 @@ class Transcript:
         redactions = list(plan.redactions)
         lines, removed = rewritten.lines, rewritten.removed
         if redactor is not None:
-            redactions += redactor.fields(lines, head.positions, "request")
+            keeping = redactor
+            if (vault := self._context.vault) is not None and plan.is_recorded and isinstance(plan.action, Forward):
+                self._redactor = keeping = _keeping(vault, plan.action)
+            redactions += keeping.fields(lines, head.positions, "request")
             if removed:
                 shown = [b"", *(b"%b: %b" % field for field in removed)]
                 redactions += redactor.lines(shown, "request")
@@ -240,6 +244,14 @@ def _replay_of(head: RequestHead) -> str | None:
     value = head.value(REPLAY_OF)
     text = "" if value is None else value.decode("latin-1")
     return text if is_uuid(text) else None
+
+
+def _keeping(vault: VaultKeeper, forward: Forward) -> Redactor:
+    """What has each secret kept that goes upstream. Those in the target were replaced when it was planned."""
+    destination = forward.destination
+    redactor = vault.redactor_for(f"{destination.scheme}://{destination.authority.decode()}")
+    redactor.url(forward.target.decode("latin-1"), "request")
+    return redactor
 
 
 def _new_id() -> str:

@@ -100,6 +100,11 @@ def test_check_shows_everything_but_passwords_and_warns_on_stderr() -> None:
     )
 
 
+def test_check_tells_where_secrets_are_kept() -> None:
+    Path("config.yaml").write_text("capture: {vault: true, vault_file: v/vault, vault_key_file: k/key}\n")
+    assert "\nvault       keeps them in v/vault, sealed with the key in k/key\n" in check().stdout
+
+
 def test_check_prints_every_error_on_stderr_and_exits_2() -> None:
     Path("other.yaml").write_text("server:\n  prot: 1\n  port: x\n")
     result = check("--config", "other.yaml")

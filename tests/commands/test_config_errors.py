@@ -261,6 +261,22 @@ WRONG = {
         "capture: {journal_dir: logs/j}",
         ["1: capture.journal_dir: must be outside ingest.log_dir: it holds the key behind redacted secrets"],
     ),
+    "the vault and its key among the recordings": (
+        "capture:\n  vault: true\n  vault_file: logs/v\n  vault_key_file: logs/keys/k",
+        [
+            "3: capture.vault_file: must be outside ingest.log_dir: it holds secrets",
+            "4: capture.vault_key_file: must be outside ingest.log_dir: it holds the vault's key",
+        ],
+    ),
+    "the vault beside its key": (
+        "capture:\n  vault: true\n  vault_file: v\n  vault_key_file: ./k",
+        [
+            (
+                "4: capture.vault_key_file: must be in another folder than capture.vault_file: who copies that one "
+                "would have both"
+            )
+        ],
+    ),
     # patterns
     "a wrong pattern beside a wrong destination": (
         "routes:\n  a:\n    pattern: /a/{x}/\n    destination: h\n  b: {pattern: v1, destination: http://h/}",

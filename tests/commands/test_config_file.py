@@ -12,6 +12,7 @@ from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_
 from commands.config_schema import Config, RouteSection
 from ingest_server.settings import IndexSettings, Otlp, Retention
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
+from traffic.capture.vault import Vault
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, hash_key
 
@@ -414,6 +415,10 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
         ),
         (f"verify_ssl: false\n{ROUTE}", ["1: verify_ssl: certificates of upstreams are not checked"]),
         (
+            f"capture: {{vault: true, redact: []}}\n{ROUTE}",
+            ["1: capture.vault: it keeps nothing: capture.redact is [], so that nothing is replaced"],
+        ),
+        (
             f"ingest: {{port: 81}}\n{ROUTE}",
             ["1: logging.server_url: recordings are sent to port 8080 of this machine, but ingest.port is 81"],
         ),
@@ -462,6 +467,20 @@ def one_route(pattern: str, destination: str, more: str = "") -> str:
 )
 def test_likely_mistakes_are_warnings(text: str, warnings: list[str]) -> None:
     assert load(text).warnings == [f"config.yaml:{warning}" for warning in warnings]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_vault_is_off_unless_it_is_asked_for_and_its_place_is_known_in_any_case() -> None:
+    default = Vault(
+        Path("~/.local/state/llm-flight-recorder/vault.sqlite").expanduser(),
+        Path("~/.config/llm-flight-recorder/vault.key").expanduser(),
+    )
+    found = load(ROUTE)
+    assert (found.recorder.capture.vault, found.vault) == (None, default)
+    assert load(f"capture: {{vault: true}}\n{ROUTE}").recorder.capture.vault == default
+    assert load(f"capture: {{vault: true, redact: []}}\n{ROUTE}").recorder.capture.vault is None
+    found = load(f"capture: {{vault: true, vault_file: v/vault, vault_key_file: /k/key}}\n{ROUTE}")
+    assert found.recorder.capture.vault == found.vault == Vault(Path("v/vault"), Path("/k/key"))
 
 
 # --- documentation ------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from recorder.settings import Capture, Console, OutboundProxy, RecorderSettings,
 from tests.e2e.certificates import certify
 from tests.e2e.conftest import Flight, to
 from tests.e2e.scripted import ScriptedUpstream, answers, ok, until
+from traffic.capture.vault import Vault
 from traffic.keys import Key
 from traffic.public_bind import PublicBindError
 
@@ -157,12 +158,13 @@ async def test_what_cannot_change_is_named_and_the_rest_applies(flight: Flight, 
     assert flight.recorder is None
     await flight.start()
     assert flight.recorder is not None
+    vault = Vault(tmp_path / "vault", tmp_path / "key")
     wanted = RecorderSettings(
         host="0.0.0.0",
         port=1,
         tls=TlsFiles(Path("a"), Path("b")),
         via=True,
-        capture=Capture("http://other:1", tmp_path, durability="write_ahead", when_full="block"),
+        capture=Capture("http://other:1", tmp_path, durability="write_ahead", when_full="block", vault=vault),
     )
     started = flight.recorder.settings
     assert await flight.recorder.reload(wanted) == (
@@ -172,6 +174,7 @@ async def test_what_cannot_change_is_named_and_the_rest_applies(flight: Flight, 
         "logging.server_url",
         "capture.journal_dir",
         "capture.durability",
+        "capture.vault",
     )
     found = flight.recorder.settings
     assert (found.host, found.port, found.tls) == (started.host, started.port, None)

@@ -7,16 +7,15 @@ authorization scheme (`Bearer`) stays readable. Works on any bytes, malformed he
 the recorder's tap and by the ingest server's door.
 """
 
-import os
 import re
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from .events import Redaction
+from .key_file import load_key
 
 Side = Literal["request", "response"]
 
@@ -80,25 +79,16 @@ _ENCODED_VALUE = re.compile(rb"(?i)(?:(?!%(?:25)*(?:26|3b|23))[^&;#\s>\"])*")
 
 
 def load_redaction_key(folder: Path) -> bytes:
-    """The hash key in `folder`/redaction.key, made there (0600) by whoever comes first."""
-    path = folder / "redaction.key"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = folder / f"redaction.key.{secrets.token_hex(4)}"
-    if not path.exists():
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-        try:
-            os.link(fresh, path)  # never replaces the key that another process has just made
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return path.read_bytes()
+    """The hash key in `folder`/redaction.key."""
+    return load_key(folder / "redaction.key")
 
 
 class Redactor:
-    def __init__(self, key: bytes) -> None:
+    """`tell` hears of each replacement, with what was replaced; not of placeholders that are sent again."""
+
+    def __init__(self, key: bytes, tell: Callable[[Redaction, bytes], None] | None = None) -> None:
         self._key = key
+        self.tell = tell
 
     def placeholder(self, secret: bytes) -> bytes:
         if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(secret):  # sent again
@@ -120,7 +110,7 @@ class Redactor:
         names = positions.keys() & LOOKED_AT
         if not names:
             return []
-        pass_ = _Pass(side)
+        pass_ = _Pass(self, side)
         for name in names:
             for place in positions[name]:
                 if lines[place + 1]:
@@ -130,7 +120,7 @@ class Redactor:
 
     def lines(self, lines: list[bytes], side: Side) -> list[Redaction]:
         """Replace secrets in lines that should be a head's, the start line first, in place; they carry no line ends."""
-        pass_ = _Pass(side)
+        pass_ = _Pass(self, side)
         name = b""
         for place, line in enumerate(lines):
             if line[:1] in _FOLD and name in LOOKED_AT:  # the line continues the field above it
@@ -148,7 +138,7 @@ class Redactor:
 
     def url(self, text: str, side: Side) -> tuple[str, list[Redaction]]:
         """A URL or target as it may be shown."""
-        pass_ = _Pass(side)
+        pass_ = _Pass(self, side)
         shown = self._in_target(text.encode("latin-1", "replace"), pass_)
         return (shown.decode("latin-1"), pass_.found) if pass_.found else (text, [])
 
@@ -159,7 +149,7 @@ class Redactor:
             return self._in_url(value, pass_)
         if name == b"host":
             userinfo, at, host = value.rpartition(b"@")
-            return pass_.replace("url.userinfo", self.placeholder(userinfo.strip())) + at + host if at else value
+            return pass_.replace("url.userinfo", userinfo.strip()) + at + host if at else value
         return self._in_protocols(value, pass_)
 
     def _secret_value(self, name: bytes, value: bytes, pass_: "_Pass") -> bytes:
@@ -169,7 +159,7 @@ class Redactor:
         match = _SCHEME.fullmatch(secret)
         assert match is not None
         leading = value[: len(value) - len(value.lstrip(b" \t"))]
-        mark = pass_.replace(f"header.{name.decode('latin-1')}", self.placeholder(match[2]))
+        mark = pass_.replace(f"header.{name.decode('latin-1')}", match[2])
         return leading + (match[1] or b"") + mark
 
     def _in_protocols(self, value: bytes, pass_: "_Pass") -> bytes:
@@ -186,8 +176,7 @@ class Redactor:
                 start = _key_start(protocol)
             if start < 0:
                 return protocol
-            mark = self.placeholder(protocol[start:])
-            return protocol[:start] + pass_.replace("header.sec-websocket-protocol", mark)
+            return protocol[:start] + pass_.replace("header.sec-websocket-protocol", protocol[start:])
 
         return _PROTOCOL.sub(replace, value)
 
@@ -195,7 +184,7 @@ class Redactor:
         """A URL or a request's target, which may be an authority alone (CONNECT)."""
         authority, at, rest = target.partition(b"@")
         if at and _AUTHORITY.fullmatch(authority):
-            target = pass_.replace("url.userinfo", self.placeholder(authority)) + at + rest
+            target = pass_.replace("url.userinfo", authority) + at + rest
         return self._in_url(target, pass_)
 
     def _in_url(self, text: bytes, pass_: "_Pass") -> bytes:
@@ -204,7 +193,7 @@ class Redactor:
 
         def replace(match: re.Match[bytes]) -> bytes:
             before, userinfo, behind = match.groups()[:3] if match[1] else match.groups()[3:]
-            return before + pass_.replace("url.userinfo", self.placeholder(userinfo)) + behind
+            return before + pass_.replace("url.userinfo", userinfo) + behind
 
         return self._in_parameters(_USERINFO.sub(replace, text), pass_)
 
@@ -220,8 +209,8 @@ class Redactor:
             value = (_PARAMETER_VALUE if match[1] else _ENCODED_VALUE).match(text, match.end())
             assert value is not None
             if value[0]:
-                mark = self.placeholder(unquote_to_bytes(value[0]))
-                done += text[copied : match.end()], pass_.replace(f"query.{name.decode('latin-1')}", mark)
+                mark = pass_.replace(f"query.{name.decode('latin-1')}", unquote_to_bytes(value[0]))
+                done += text[copied : match.end()], mark
                 copied = start = value.end()
         return b"".join([*done, text[copied:]]) if done else text
 
@@ -229,15 +218,21 @@ class Redactor:
 class _Pass:
     """One head or URL on its way through: what was replaced in it so far."""
 
-    __slots__ = ("_side", "found", "key_follows")
+    __slots__ = ("_redactor", "_side", "found", "key_follows")
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, redactor: Redactor, side: Side) -> None:
+        self._redactor = redactor
         self._side = side
         self.found: list[Redaction] = []
         self.key_follows = False  # the next WebSocket protocol is a key
 
-    def replace(self, where: str, mark: bytes) -> bytes:
-        self.found.append(Redaction(f"{self._side}.{where}", mark.decode()))
+    def replace(self, where: str, secret: bytes) -> bytes:
+        """The placeholder to stand there."""
+        mark = self._redactor.placeholder(secret)
+        redaction = Redaction(f"{self._side}.{where}", mark.decode())
+        self.found.append(redaction)
+        if self._redactor.tell is not None and mark is not secret:
+            self._redactor.tell(redaction, secret)
         return mark
 
 

@@ -1,0 +1,21 @@
+"""Files that hold a random key: of the redaction's hash (redact.py) and of the vault (vault.py)."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def load_key(path: Path) -> bytes:
+    """The 32 bytes in the file, made there (0600) by whoever comes first."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        try:
+            os.link(fresh, path)  # never replaces the key that another process has just made
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_bytes()
