@@ -14,6 +14,7 @@ from traffic.llm.call import Cost, LlmCall, Message, ProviderError, Timing, Tool
 
 
 class UsageDetail(UsageSummary, frozen=True):
+    cache_write_1h_tokens: int | None
     sources: dict[str, str]  # of each figure
 
 
@@ -50,6 +51,6 @@ def detail_of(summary: ExchangeSummary, metadata: bytes, call: LlmCall | None) -
 
 def _call_detail(call: LlmCall) -> CallDetail:
     summary = summary_of(call)
-    usage = UsageDetail(**msgspec.structs.asdict(summary.usage), sources=call.usage.sources)
+    usage = UsageDetail(**msgspec.structs.asdict(call.usage), source=call.usage.source)
     fields = {name: getattr(call, name) for name in CallDetail.__struct_fields__ if hasattr(call, name)}
     return CallDetail(**(fields | msgspec.structs.asdict(summary) | {"usage": usage}))

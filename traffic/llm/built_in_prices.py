@@ -63,11 +63,13 @@ def _rates(prices: "ModelPrice") -> Rates | None:
         return None
     given = _rate(prices.input_mtok, Rate(0.0))
     said = _rate(prices.output_mtok, Rate(0.0))
+    written = _rate(prices.cache_write_mtok, given)
     return Rates(
         given,
         said,
         _rate(prices.cache_read_mtok, given),
-        _rate(prices.cache_write_mtok, given),
+        written,
+        _rate(prices.cache_write_1h_mtok, written),
         _rate(prices.output_reasoning_mtok, said),
         _rate(prices.requests_kcount, Rate(0.0)).usd / 1_000,
     )

@@ -76,6 +76,7 @@ class Usage(msgspec.Struct, frozen=True):
     output_tokens: int | None = None
     cached_input_tokens: int | None = None  # of the input, read from a cache
     cache_write_tokens: int | None = None  # of the input, written into one
+    cache_write_1h_tokens: int | None = None  # of these, to be kept for an hour, which costs more
     reasoning_tokens: int | None = None  # of the output
     sources: dict[str, str] = {}
 

@@ -23,7 +23,7 @@ from traffic.llm.request import read_request
 from traffic.llm.sessions import HEADER_SOURCE, named_session
 from traffic.llm.timing import timing_of
 
-VERSION: Final = 1  # raised when the same files decode to something else: what is indexed can be decoded anew
+VERSION: Final = 2  # raised when the same files decode to something else: what is indexed can be decoded anew
 BODY_BYTES_MAX: Final = (
     64 * 1024 * 1024
 )  # of each file, and of what a compressed body unpacks to: more is not looked at

@@ -56,4 +56,5 @@ def _rates(prices: Mapping[str, float]) -> Rates:
     """What has no price of its own costs as input does."""
     given, said = Rate(prices.get("input", 0.0)), Rate(prices.get("output", 0.0))
     cached = Rate(prices.get("cached_input", given.usd))
-    return Rates(given, said, cached, Rate(prices.get("cache_write", given.usd)), reasoning=said)
+    written = Rate(prices.get("cache_write", given.usd))
+    return Rates(given, said, cached, written, written, reasoning=said)

@@ -27,6 +27,7 @@ class Rates(NamedTuple):
     output: Rate
     cached_input: Rate
     cache_write: Rate
+    cache_write_1h: Rate
     reasoning: Rate
     call_usd: float = 0.0  # whatever its tokens
 
@@ -35,7 +36,15 @@ class Rates(NamedTuple):
         input_tokens, output_tokens = usage.input_tokens or 0, usage.output_tokens or 0
         cached = min(usage.cached_input_tokens or 0, input_tokens)
         written = min(usage.cache_write_tokens or 0, input_tokens - cached)
+        for_an_hour = min(usage.cache_write_1h_tokens or 0, written)
         reasoning = min(usage.reasoning_tokens or 0, output_tokens)
-        tokens = (input_tokens - cached - written, output_tokens - reasoning, cached, written, reasoning)
-        usd = sum(count * rate.at(input_tokens) for count, rate in zip(tokens, self[:5], strict=True) if count)
+        tokens = (
+            input_tokens - cached - written,
+            output_tokens - reasoning,
+            cached,
+            written - for_an_hour,
+            for_an_hour,
+            reasoning,
+        )
+        usd = sum(count * rate.at(input_tokens) for count, rate in zip(tokens, self[:6], strict=True) if count)
         return usd / 1_000_000 + self.call_usd

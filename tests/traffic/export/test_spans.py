@@ -42,7 +42,9 @@ CALL = LlmCall(
     ),
     output=(Message("assistant", (Reasoning("hm"), Text("Hello"), ToolCall("c1", "weather", '{"a": 1}'))),),
     finish_reason="tool_calls",
-    usage=Usage(12, 5, 3, 2, 1, {"input_tokens": "reported: usage.prompt_tokens"}),
+    usage=Usage(
+        input_tokens=12, output_tokens=5, cached_input_tokens=3, cache_write_tokens=2, reasoning_tokens=1, sources={}
+    ),
     timing=Timing(ttft_ms=250.5),
 )
 

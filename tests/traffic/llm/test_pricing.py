@@ -30,6 +30,7 @@ def built_in(provider: str, model: str, usage: Usage, at: datetime = TIME) -> fl
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cached_input_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
     )
     name = model.removeprefix(f"{provider}/")
@@ -43,6 +44,7 @@ def built_in(provider: str, model: str, usage: Usage, at: datetime = TIME) -> fl
         (("other", "mine"), Usage(input_tokens=10), 10 / 1e6, "prices: mine"),
         (("half", "mine"), USAGE, 3000 / 1e6, "prices: half"),
         (("mine", "gpt-4o"), Usage(output_tokens=10), 20 / 1e6, "prices: mine"),
+        (("mine",), Usage(input_tokens=10, cache_write_tokens=9, cache_write_1h_tokens=99), 37 / 1e6, "prices: mine"),
         (("mine",), Usage(input_tokens=10, cached_input_tokens=99, cache_write_tokens=9), 5 / 1e6, "prices: mine"),
     ],
 )
@@ -105,6 +107,7 @@ def test_the_price_is_that_of_the_exchanges_date() -> None:
 USAGES = [
     Usage(input_tokens=1_000, output_tokens=100),
     Usage(input_tokens=1_000, output_tokens=100, cached_input_tokens=200, cache_write_tokens=50),
+    Usage(input_tokens=1_000, output_tokens=100, cache_write_tokens=50, cache_write_1h_tokens=30),
     Usage(input_tokens=150_000, output_tokens=100, cached_input_tokens=150_000),
     Usage(input_tokens=900_001, output_tokens=1_000_000, cached_input_tokens=1, reasoning_tokens=77),
 ]

@@ -39,6 +39,10 @@ _CLOUD_ENDS: Final = (":rawPredict", ":streamRawPredict", "/invoke")
 _CLOUD_PATH: Final = re.compile(r"/models?/(?P<model>[^/]+?)(?::rawPredict|:streamRawPredict|/invoke)/?$")
 _ROLES: Final[dict[str, Role]] = {"user": "user", "assistant": "assistant", "system": "system"}
 _MEDIA: Final[dict[str, Literal["image", "file"]]] = {"image": "image", "document": "file", "container_upload": "file"}
+_DETAILS: Final = (
+    ("cache_creation", "ephemeral_1h_input_tokens"),
+    ("output_tokens_details", "thinking_tokens"),
+)
 _INPUT: Final = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 
 _BLOCKS_MAX: Final = 4096  # of a stream: each takes memory
@@ -216,10 +220,11 @@ def _count(usage: Any, path: str, figures: Figures) -> None:
         tokens = count(usage.get(name))
         if tokens is not None:
             figures[name] = tokens, f"{path}.{name}"
-    details = mapping(usage.get("output_tokens_details"))
-    thinking = count(details.get("thinking_tokens")) if details else None
-    if thinking is not None:
-        figures["thinking_tokens"] = thinking, f"{path}.output_tokens_details.thinking_tokens"
+    for details, name in _DETAILS:
+        of_these = usage.get(details)
+        tokens = count(of_these.get(name)) if isinstance(of_these, dict) else None
+        if tokens is not None:
+            figures[name] = tokens, f"{path}.{details}.{name}"
 
 
 def _usage(figures: Figures) -> Usage:
@@ -229,6 +234,7 @@ def _usage(figures: Figures) -> Usage:
         ("output_tokens", "output_tokens"),
         ("cache_read_input_tokens", "cached_input_tokens"),
         ("cache_creation_input_tokens", "cache_write_tokens"),
+        ("ephemeral_1h_input_tokens", "cache_write_1h_tokens"),
         ("thinking_tokens", "reasoning_tokens"),
     ):
         if name in figures:

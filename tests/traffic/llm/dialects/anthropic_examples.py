@@ -73,6 +73,7 @@ CONTENTS: dict[str, Blocks] = {
 CACHED: dict[str, Any] = {
     "input_tokens": 12,
     "cache_creation_input_tokens": 100,
+    "cache_creation": {"ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
     "cache_read_input_tokens": 2000,
     "output_tokens": 57,
     "output_tokens_details": {"thinking_tokens": 20},

@@ -107,6 +107,7 @@ def test_input_tokens_include_those_of_the_cache_and_each_figure_names_its_json_
         output_tokens=57,
         cached_input_tokens=2000,
         cache_write_tokens=100,
+        cache_write_1h_tokens=40,
         reasoning_tokens=20,
         sources={
             "input_tokens": "derived: usage.input_tokens + usage.cache_read_input_tokens"
@@ -114,6 +115,7 @@ def test_input_tokens_include_those_of_the_cache_and_each_figure_names_its_json_
             "output_tokens": "reported: usage.output_tokens",
             "cached_input_tokens": "reported: usage.cache_read_input_tokens",
             "cache_write_tokens": "reported: usage.cache_creation_input_tokens",
+            "cache_write_1h_tokens": "reported: usage.cache_creation.ephemeral_1h_input_tokens",
             "reasoning_tokens": "reported: usage.output_tokens_details.thinking_tokens",
         },
     )

@@ -64,6 +64,8 @@ def assert_same(message: anthropic.types.Message, call: LlmCall) -> None:
     assert (call.usage.cached_input_tokens, call.usage.cache_write_tokens) == (cached, written)
     assert call.usage.input_tokens == usage.input_tokens + (cached or 0) + (written or 0)
     assert call.usage.output_tokens == usage.output_tokens
+    if usage.cache_creation is not None:  # the SDK does not look for it in message_delta
+        assert call.usage.cache_write_1h_tokens == usage.cache_creation.ephemeral_1h_input_tokens
     details = usage.output_tokens_details
     assert call.usage.reasoning_tokens == (details.thinking_tokens if details else None)
 
