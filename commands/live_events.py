@@ -1,7 +1,7 @@
 """Listens to an ingest server's live feed, and again each time the connection ends, until the caller has enough.
 
 What happens while nobody listens is not in it: `disconnected` and `connected` tell when that was. Called by
-api_source.py.
+api_client.py.
 """
 
 import http.client

@@ -19,31 +19,44 @@ import msgspec
 
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall, Media, Message, Part, Reasoning, ToolCall, ToolResult
+from traffic.llm.shapes import mapping
 
 Attribute = str | int | float | bool | list[str]
 
 _traceparent: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}").match
-_PROVIDERS: Final = {  # where the convention's name differs from ours
+_PROVIDERS: Final = {  # where the convention's name differs from ours (traffic/llm/providers.py), or from a route's
+    "aws": "aws.bedrock",
     "azure": "azure.ai.openai",
     "bedrock": "aws.bedrock",
     "gemini": "gcp.gemini",
     "google": "gcp.gemini",
     "mistral": "mistral_ai",
+    "moonshotai": "moonshot_ai",
     "vertex": "gcp.vertex_ai",
+    "x-ai": "x_ai",
     "xai": "x_ai",
 }
-_PARAMETERS: Final = {  # of a request's parameters, under the names that dialects give them
+_PARAMETERS: Final = {  # of a request, under the names that dialects give them
     "max_tokens": "max_tokens",
     "max_completion_tokens": "max_tokens",
     "max_output_tokens": "max_tokens",
+    "maxOutputTokens": "max_tokens",
+    "num_predict": "max_tokens",
     "temperature": "temperature",
     "top_p": "top_p",
+    "topP": "top_p",
     "top_k": "top_k",
+    "topK": "top_k",
     "frequency_penalty": "frequency_penalty",
+    "frequencyPenalty": "frequency_penalty",
     "presence_penalty": "presence_penalty",
+    "presencePenalty": "presence_penalty",
     "seed": "seed",
     "n": "choice.count",
+    "candidateCount": "choice.count",
 }
+_STOPS: Final = ("stop", "stop_sequences", "stopSequences")
+_NESTED: Final = ("generationConfig", "options")  # where Gemini's and Ollama's are
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -129,15 +142,21 @@ def _request_attributes(facts: Metadata, call: LlmCall) -> dict[str, Attribute |
         "server.address": server.hostname,
         "server.port": server.port or {"http": 80, "https": 443}.get(server.scheme),
     }
-    for name, attribute in _PARAMETERS.items():
-        value = call.parameters.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"gen_ai.request.{attribute}"] = value
-    stop = call.parameters.get("stop", call.parameters.get("stop_sequences"))
-    if isinstance(stop, str):
-        found["gen_ai.request.stop_sequences"] = [stop]
-    elif isinstance(stop, list):
-        found["gen_ai.request.stop_sequences"] = [each for each in stop if isinstance(each, str)]
+    return found | _parameters(call.parameters)
+
+
+def _parameters(asked: dict[str, Any]) -> dict[str, Attribute | None]:
+    found: dict[str, Attribute | None] = {}
+    for place in (asked, *(mapping(asked.get(name)) for name in _NESTED)):
+        for name, attribute in _PARAMETERS.items():
+            value = place.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found[f"gen_ai.request.{attribute}"] = value
+        for name in _STOPS:
+            stop = place.get(name)
+            texts = [each for each in (stop if isinstance(stop, list) else [stop]) if isinstance(each, str)]
+            if texts:
+                found["gen_ai.request.stop_sequences"] = texts
     return found
 
 

@@ -1,6 +1,7 @@
 """traffic/export/spans.py: what a span says of a call, and in which trace it stands."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -85,6 +86,27 @@ def test_a_span_has_the_call_s_figures_under_the_convention_s_names_and_the_reco
         "server.address": "api.openai.com",
         "server.port": 443,
     }
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"generationConfig": {"topP": 0.9, "maxOutputTokens": 64, "stopSequences": ["END"]}},
+        {"options": {"top_p": 0.9, "num_predict": 64, "stop": ["END", 1]}, "keep_alive": -1},
+        {"top_p": 0.9, "max_tokens": 64, "stop_sequences": ["END"], "generationConfig": None, "options": []},
+    ],
+)
+def test_parameters_are_found_where_each_dialect_has_them(parameters: dict[str, Any]) -> None:
+    call = msgspec.structs.replace(CALL, parameters=parameters)
+    attributes = span_of(facts(), call, NOWHERE, with_content=False).attributes
+    names = ("top_p", "max_tokens", "stop_sequences", "temperature")
+    assert [attributes.get(f"gen_ai.request.{name}") for name in names] == [0.9, 64, ["END"], None]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("aws", "aws.bedrock"), ("x-ai", "x_ai"), ("acme", "acme")])
+def test_a_provider_has_the_convention_s_name(ours: str, theirs: str) -> None:
+    span = span_of(facts(), msgspec.structs.replace(CALL, provider=ours), NOWHERE, with_content=False)
+    assert span.attributes["gen_ai.provider.name"] == theirs
 
 
 def test_content_comes_as_json_and_only_when_asked_for() -> None:
