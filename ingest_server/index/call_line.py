@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from ingest_server.index.summary import ExchangeSummary
+from ingest_server.index.summary import ExchangeSummary, newest_prompt
 from traffic.llm.call import LlmCall
 
 LINE_BYTES_MAX: Final = 4096  # what a pipe takes in one piece at least, POSIX: PIPE_BUF is 4096 on Linux
@@ -48,9 +48,3 @@ def call_line(exchange: ExchangeSummary, call: LlmCall) -> bytes:
         return whole
     lengths = range(min(len(prompt), LINE_BYTES_MAX))
     return line(max(0, bisect_right(lengths, LINE_BYTES_MAX, key=lambda length: len(line(length))) - 1))
-
-
-def newest_prompt(call: LlmCall) -> str:
-    """What the user said last, else what the last message says, else nothing."""
-    messages = [message for message in call.input if message.role == "user" and message.text] or call.input[-1:]
-    return messages[-1].text if messages else ""

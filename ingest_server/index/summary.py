@@ -91,8 +91,13 @@ def tool_calls_of(call: LlmCall) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.name[:NAME_CHARACTERS_MAX].replace("\n", " ") for part in parts))
 
 
-def preview_of(call: LlmCall) -> str:
-    """One line: what the user said last, else what the last message says, else nothing."""
+def newest_prompt(call: LlmCall) -> str:
+    """What the user said last, else what the last message says, else nothing."""
     messages = [message for message in call.input if message.role == "user" and message.text] or call.input[-1:]
-    line = " ".join(messages[-1].text[: 4 * PREVIEW_CHARACTERS_MAX].split()) if messages else ""
+    return messages[-1].text if messages else ""
+
+
+def preview_of(call: LlmCall) -> str:
+    """The newest prompt's beginning, in one line."""
+    line = " ".join(newest_prompt(call)[: 4 * PREVIEW_CHARACTERS_MAX].split())
     return line if len(line) <= PREVIEW_CHARACTERS_MAX else line[: PREVIEW_CHARACTERS_MAX - 1] + "…"
