@@ -15,7 +15,7 @@ from ingest_server.tally import Tally
 from tests.ingest_server.index.summaries import call, summary
 from traffic.capture.status import RecorderStatus
 
-ROOT = Path(__file__).parents[2]
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
 
 def figures_of(*exchanges: ExchangeSummary, provider_error: str | None = None) -> LlmFigures:
@@ -82,12 +82,21 @@ def test_labels_are_bounded_whatever_clients_call_their_models() -> None:
     assert samples(figures_of(*exchanges))["llm_proxy_requests_total{provider=other,model=other,status=200}"] == 50
 
 
+def test_the_grafana_dashboard_joins_sums_alone() -> None:
+    """Prometheus joins series of the same labels: a sum, which has none, goes with another sum only."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    joined = [side for text in expressions for side in re.split(r" [+/] ", text) if side != text]
+    assert len(joined) == 4
+    assert all(side.lstrip("(").startswith("sum(") for side in joined)
+
+
 def test_the_grafana_dashboard_asks_for_metrics_that_there_are() -> None:
     ledger = Ledger()
     ledger.hear("j", RecorderStatus("r", 1, "1", "2026-09-13T02:11:09.123456Z", "j", dropped={}), 1)
     text = Metrics(Tally(), ledger, figures_of(summary())).text().decode()
     known = set(re.findall(r"^([a-z_]+)(?:\{| )", text, re.MULTILINE)) | set(re.findall(r"# TYPE (\S+)", text))
-    dashboard = json.loads((ROOT / "deploy" / "grafana-dashboard.json").read_text())
+    dashboard = json.loads(DASHBOARD.read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     expressions += [each["query"]["query"] for each in dashboard["templating"]["list"] if each["type"] == "query"]
     asked = {name for text in expressions for name in re.findall(r"\b(?:llm_proxy|recorder)_[a-z_]+", text)}
