@@ -18,6 +18,7 @@ from traffic.capture import events, metadata, names
 from traffic.capture.events import ExchangeError, Finished, Redaction, Started
 from traffic.capture.metadata import HEADS_BYTES_MAX, Metadata, Stored
 from traffic.capture.redact import Redactor
+from traffic.capture.redact_exchange import heads_end, redact_heads
 from traffic.http1.head import head_end, parse_request_head
 
 SideName = Literal["request", "response"]
@@ -89,7 +90,7 @@ class Door:
             self._write(incoming, data)
             return
         held = incoming.held + data
-        end = _heads_end(held, incoming.name)
+        end = heads_end(held, incoming.name)
         if end >= 0:
             incoming.held = None
             self._write(incoming, self._redacted(held[:end], incoming) + held[end:])
@@ -157,15 +158,8 @@ class Door:
         redactor = self.redactor  # one for all heads: another thread may replace it
         if redactor is None:
             return heads
-        redacted = b""
-        start = 0
-        while start < len(heads):
-            end = head_end(heads, start)
-            end = len(heads) if end < 0 else end
-            head, found = redactor.head(heads[start:end], incoming.name)
-            redacted += head
-            incoming.redactions += found
-            start = end
+        redacted, found = redact_heads(heads, incoming.name, redactor)
+        incoming.redactions += found
         return redacted
 
     def _write(self, incoming: Incoming, data: bytes) -> None:
@@ -182,17 +176,6 @@ class Door:
 
     def _sidecar(self, exchange_id: str) -> str:
         return f"{self._files.state}door{os.sep}{exchange_id}"
-
-
-def _heads_end(data: bytes, name: SideName) -> int:
-    """Behind the head, and with a response behind the 1xx heads in front of the final one; -1: not all there."""
-    start = 0
-    while (end := head_end(data, start)) >= 0:
-        status = data[start + 9 : start + 12]
-        if name == "request" or status[:1] != b"1" or status == b"101":
-            return end
-        start = end
-    return -1
 
 
 def _with_request(started: Started, head: bytes) -> Started:

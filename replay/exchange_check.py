@@ -8,18 +8,19 @@ What must hold, in this order; the first thing wrong with a file is its fault:
     framing     of complete exchanges: heads parse, bodies end where they say. Not of what other programs handed in
                 through the simple door: those bytes are kept as they were given
 
-Called by verify.py.
+Called by verify.py, and for what is to be stored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from typing import Literal
 
 from replay.log_folder import blocks, read, why
-from replay.message_check import MessageCheck
 from traffic.capture import metadata, names
+from traffic.capture.exchange import RecordedExchange
+from traffic.capture.message_check import MessageCheck
 from traffic.capture.metadata import Metadata, RequestFields, ResponseFields
 
 METADATA_BYTES_MAX = 16 * 1024 * 1024  # the largest that the ingest server writes has about 6 MiB
@@ -50,18 +51,35 @@ def check_exchange(root: str, stem: str) -> Checked | None:
         facts = _describe(root, stem)
     except (OSError, ValueError, RecursionError) as error:
         return _without_metadata(root, stem, why(error) if isinstance(error, OSError) else _malformed(error))
-    check = _FilesCheck(root, stem, facts)
+    check = _FilesCheck(facts, lambda part: blocks(root + stem + part))
     problems = {names.METADATA: _identity_problem(stem, facts), **check.problems()}
     faults = tuple(Fault(stem + part, problem) for part, problem in problems.items() if problem is not None)
     state: State = "complete" if facts.completed else "incomplete" if facts.error else "open"
     return Checked(stem, state, facts.id, check.bytes, faults)
 
 
+def problem_with(exchange: RecordedExchange) -> str | None:
+    """Why it would be at fault, were it stored as it is: it may come from anybody."""
+    facts = exchange.metadata
+    data = {names.REQUEST: exchange.request, names.RESPONSE: exchange.response}
+    try:
+        _refuse_contradiction(facts)
+    except ValueError as error:
+        return _malformed(error)
+    problems = _FilesCheck(facts, lambda part: [data[part]]).problems()
+    found = ((part[1:-4], problem) for part, problem in problems.items() if problem is not None)
+    return next((f"its {side} {problem}" for side, problem in found), None)
+
+
 def _describe(root: str, stem: str) -> Metadata:
     facts = metadata.decode(read(root + stem + names.METADATA, METADATA_BYTES_MAX))
+    _refuse_contradiction(facts)
+    return facts
+
+
+def _refuse_contradiction(facts: Metadata) -> None:
     if facts.completed and facts.error is not None:
         raise ValueError("it says `completed: true` beside an error")
-    return facts
 
 
 def _malformed(error: Exception) -> str:
@@ -96,9 +114,9 @@ def _identity_problem(stem: str, facts: Metadata) -> str | None:
 class _FilesCheck:
     """Reads both `.bin` files once, in blocks."""
 
-    def __init__(self, root: str, stem: str, facts: Metadata) -> None:
+    def __init__(self, facts: Metadata, blocks_of: Callable[[str], Iterable[bytes]]) -> None:
         self.bytes = 0
-        self._path = root + stem
+        self._blocks_of = blocks_of
         self._facts = facts
         # an upstream's answer without an upstream's URL: both halves came through the simple door
         is_from_door = facts.answered_by == "upstream" and facts.upstream_url is None
@@ -121,7 +139,7 @@ class _FilesCheck:
         digest = sha256()
         size = 0
         try:
-            for block in blocks(self._path + part):
+            for block in self._blocks_of(part):
                 size += len(block)
                 digest.update(block)
                 if message is not None:

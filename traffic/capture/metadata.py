@@ -95,6 +95,7 @@ class Metadata(msgspec.Struct, frozen=True):
     key: str | None = None  # absent in files of earlier versions
     provider: str | None = None  # absent in files of earlier versions
     replay_of: _Uuid | None = None  # absent in files of earlier versions
+    imported_from: Annotated[str, Meta(pattern=r"^(?:har|warc)\Z")] | None = None  # absent in files of earlier versions
 
 
 class Stored(msgspec.Struct, array_like=True):

@@ -4,7 +4,8 @@ A format is a module of this package, imported when it is used, with
 
     write(exchanges, out, decoder)   takes each exchange once, in the order in which they come, and keeps none of them;
                                      returns how many it left out, by the reason in words; None: none
-    read(source)                     where it can be read back: the exchanges, one at a time
+    read(source, tell)               where it can be read back: the exchanges, one at a time; raises FormatError. `tell`
+                                     gets what is wrong with a single one, which is passed over; by default it raises
 
 `out` is written from front to back, and may be a pipe; where a format `needs_a_file`, it is a file on the disk that may
 be read, sought, and found by its name. Called by the commands.
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Final, NamedTuple, Protocol, cast
 
 from traffic.capture.exchange import RecordedExchange
+from traffic.export.foreign import Tell
 from traffic.llm.decode import Decoder
 
 NO_CALL: Final = "no call to an LLM"
@@ -31,7 +33,7 @@ class Write(Protocol):
 
 
 class Read(Protocol):
-    def __call__(self, source: BinaryIO) -> Iterator[RecordedExchange]: ...
+    def __call__(self, source: BinaryIO, tell: Tell = ...) -> Iterator[RecordedExchange]: ...
 
 
 class Format(NamedTuple):
@@ -54,6 +56,14 @@ class Format(NamedTuple):
 
 _ROWS: Final = (
     Format("jsonl", "jsonl", ".jsonl", "a JSON object a line, with what was said decoded"),
+    Format(
+        "warc",
+        "warc",
+        ".warc",
+        "WARC 1.1, for web archives: every byte, and the metadata",
+        is_binary=True,
+        can_be_read=True,
+    ),
     Format("otlp", "otlp", ".otlp.jsonl", "spans of calls for OpenTelemetry, JSON a line", options=("with_content",)),
 )
 FORMATS: Final = {row.name: row for row in _ROWS}

@@ -70,6 +70,7 @@ def test_a_complete_exchange_is_described_field_by_field() -> None:
         "key": "laptop",
         "provider": "lmstudio",
         "replay_of": STARTED.replay_of,
+        "imported_from": None,
     }
 
 
@@ -97,7 +98,7 @@ def test_it_reads_back_what_it_wrote() -> None:
 
 def test_what_an_earlier_version_wrote_is_read_without_key_provider_and_replay_of() -> None:
     value = as_json(metadata.build(STARTED, FINISHED, None, REQUEST, RESPONSE))
-    del value["key"], value["provider"], value["replay_of"]
+    del value["key"], value["provider"], value["replay_of"], value["imported_from"]
     facts = metadata.decode(json.dumps(value))
     assert (facts.id, facts.key, facts.provider, facts.replay_of) == (STARTED.id, None, None, None)
 

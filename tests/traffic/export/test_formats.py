@@ -10,7 +10,7 @@ def test_every_format_has_a_module_that_writes_and_reads_as_its_row_says() -> No
         taken = inspect.signature(row.writer()).parameters
         assert list(taken) == ["exchanges", "out", "decoder", *row.options], row.name
         if row.can_be_read:
-            assert list(inspect.signature(row.reader()).parameters) == ["source"], row.name
+            assert list(inspect.signature(row.reader()).parameters) == ["source", "tell"], row.name
 
 
 def test_extensions_tell_formats_apart() -> None:

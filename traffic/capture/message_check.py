@@ -1,7 +1,7 @@
 """Whether stored bytes are one HTTP/1.1 message: heads that parse, and a body that ends where its framing says.
 
-Fed block by block, so that a body of any size takes little memory. Called by exchange_check.py for recordings that say
-they are complete.
+Fed block by block, so that a body of any size takes little memory. Called for recordings that say they are complete
+(replay/exchange_check.py), and for what other programs have kept.
 """
 
 from sys import maxsize
