@@ -1,0 +1,1 @@
+"""Serves recordings in the place of their upstreams: start at server.py."""

@@ -1,0 +1,116 @@
+"""WebSocket frames (RFC 6455 §5) as far as playing needs them: where each ends, and what a client's messages say. Pure.
+
+frames()        the frames of stored bytes; what is cut at their end is left out
+MessageReader   a client's bytes in, its messages out: unmasked, put together, and inflated (RFC 7692)
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+_TAIL: Final = b"\x00\x00\xff\xff"  # RFC 7692 §7.2.2
+
+
+class FrameError(ValueError):
+    """What came is no frame that a client may send."""
+
+
+class Frame(NamedTuple):
+    opcode: int
+    is_final: bool
+    is_compressed: bool
+    payload: bytes  # unmasked
+    end: int  # the index behind it
+
+
+class Message(NamedTuple):
+    opcode: int  # TEXT, BINARY, CLOSE, PING or PONG
+    payload: bytes
+    end: int  # offset behind it, of all bytes that were fed
+
+
+def frames(data: bytes, start: int = 0) -> Iterator[Frame]:
+    while (frame := read_frame(data, start)) is not None:
+        yield frame
+        start = frame.end
+
+
+def read_frame(data: bytes | bytearray, start: int) -> Frame | None:
+    """None: it is not all there. Raises FrameError for one of more than MESSAGE_BYTES_MAX."""
+    if len(data) < start + 2:
+        return None
+    first, second = data[start], data[start + 1]
+    length, at = second & 0x7F, start + 2
+    if length > 125:
+        width = 2 if length == 126 else 8
+        length = int.from_bytes(data[at : at + width], "big") if len(data) >= at + width else 0
+        at += width
+    if length > MESSAGE_BYTES_MAX:
+        raise FrameError(f"a WebSocket frame of more than {MESSAGE_BYTES_MAX} bytes")
+    mask = bytes(data[at : at + 4]) if second & 0x80 else b""
+    at += 4 if second & 0x80 else 0
+    if len(data) < at + length:
+        return None
+    payload = bytes(data[at : at + length])
+    if mask:
+        payload = _unmasked(payload, mask)
+    return Frame(first & 0x0F, bool(first & 0x80), bool(first & 0x40), payload, at + length)
+
+
+def frame_of(opcode: int, payload: bytes) -> bytes:
+    """One of a server, of at most 125 bytes, as control frames are."""
+    return bytes((0x80 | opcode, len(payload))) + payload
+
+
+class MessageReader:
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._passed = 0  # bytes before the buffer
+        self._parts: list[bytes] = []  # of a message that goes on
+        self._opcode = CONTINUATION
+        self._is_compressed = False
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Raises FrameError."""
+        self._buffer += data
+        start, messages = 0, list[Message]()
+        while (frame := read_frame(self._buffer, start)) is not None:
+            start = frame.end
+            if frame.opcode >= CLOSE:
+                messages.append(Message(frame.opcode, frame.payload, self._passed + start))
+            elif (payload := self._add(frame)) is not None:
+                messages.append(Message(self._opcode, payload, self._passed + start))
+        del self._buffer[:start]
+        self._passed += start
+        return messages
+
+    def _add(self, frame: Frame) -> bytes | None:
+        """The message that this frame ends."""
+        if frame.opcode != CONTINUATION:
+            self._opcode, self._is_compressed, self._parts = frame.opcode, frame.is_compressed, []
+        self._parts.append(frame.payload)
+        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            raise FrameError(f"a WebSocket message of more than {MESSAGE_BYTES_MAX} bytes")
+        if not frame.is_final:
+            return None
+        payload, self._parts = b"".join(self._parts), []
+        return self._inflated(payload) if self._is_compressed else payload
+
+    def _inflated(self, payload: bytes) -> bytes:
+        try:
+            data = self._inflater.decompress(payload + _TAIL, MESSAGE_BYTES_MAX)
+        except zlib.error as error:
+            raise FrameError(f"a compressed WebSocket message is corrupt: {error}") from None
+        if self._inflater.unconsumed_tail:
+            raise FrameError(f"a WebSocket message of more than {MESSAGE_BYTES_MAX} bytes")
+        return data
+
+
+def _unmasked(payload: bytes, mask: bytes) -> bytes:
+    """As one long number: a byte at a time would take a second per 10 MB."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")
