@@ -22,6 +22,7 @@ COMMANDS = {
     "stats": "commands.stats:stats_command",
     "sessions": "commands.sessions:sessions_command",
     "replay": "commands.replay:replay_command",
+    "diff": "commands.diff:diff_command",
     "reindex": "commands.reindex:reindex_command",
     "verify": "commands.verify:verify_command",
     "prune": "commands.prune:prune_command",
