@@ -23,6 +23,7 @@ COMMANDS = {
     "sessions": "commands.sessions:sessions_command",
     "replay": "commands.replay:replay_command",
     "diff": "commands.diff:diff_command",
+    "play": "commands.play:play_command",
     "reindex": "commands.reindex:reindex_command",
     "verify": "commands.verify:verify_command",
     "prune": "commands.prune:prune_command",

@@ -7,18 +7,14 @@ of JSON on stderr: {"ready": true, "port": 5601}.
 """
 
 import asyncio
-import contextlib
 import errno
-import gc
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -27,6 +23,7 @@ from commands.command_group import examples
 from commands.config_file import Configuration, load_config
 from commands.config_option import config_option, load_or_exit
 from commands.diagnostics import report_loop_error
+from commands.event_loop import allow_open_files, loop_factory, settle_memory, stop_on_signals
 from commands.public_bind import insecure_public_bind_option, with_insecure_public_bind
 from commands.reload import HangUps, keep_reloading, reloaded_text
 from commands.start_text import ingest_text, recorder_text
@@ -37,9 +34,6 @@ from traffic.public_bind import PublicBindError
 if TYPE_CHECKING:
     from ingest_server.server import IngestServer
     from recorder.server import Recorder
-
-# After start: what is there stays, and a proxied exchange makes no cycles that need frequent collections.
-GC_THRESHOLDS = (50_000, 50, 100)
 
 exit_with_parent_option = click.option("--exit-with-parent", is_flag=True, hidden=True)
 
@@ -122,33 +116,16 @@ def _read_again(path: Path | None, section: str, insecure_public_bind: bool) -> 
 
 def _serve(service: Service, is_child: bool) -> None:
     os.umask(0o077)  # what a service writes is for its owner alone, whatever the shell says
-    _allow_open_files()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    allow_open_files()
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(_run(service, is_child))
     raise SystemExit(code)
-
-
-def _allow_open_files() -> None:
-    """As many as the system lets the process have: shells often ask for 1024, and an exchange has two connections."""
-    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows; some systems refuse "unlimited"
-        import resource  # noqa: PLC0415 does not exist for Windows
-
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 does not exist for Windows
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 async def _run(service: Service, is_child: bool) -> int:
     asyncio.get_running_loop().set_exception_handler(report_loop_error)
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     hang_ups, tasks = HangUps(stop), TaskOwner()
     try:
         await service.server.start()
@@ -165,9 +142,7 @@ async def _run(service: Service, is_child: bool) -> int:
 
     tasks.start(keep_reloading(hang_ups, service.read, take_over))
     _tell_ready(service, stop, is_child)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    settle_memory()
     await stop.wait()
     await tasks.stop()
     await service.server.stop()
@@ -195,18 +170,6 @@ def _tell_ready(service: Service, stop: asyncio.Event, is_child: bool) -> None:
         return
     for line in service.text(service.server.port):
         click.echo(line, err=service.text_to_stderr)
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
-            os._exit(1)  # the second one; the journal holds what was recorded
-        loop.call_soon_threadsafe(stop.set)
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
 
 
 def _stop_at_end_of_stdin(stop: asyncio.Event) -> None:

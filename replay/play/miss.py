@@ -72,7 +72,7 @@ def _what_there_is(question: Question, entries: Sequence[Entry]) -> str:
     near = get_close_matches(f"{question.method} {question.target}", places, _TARGETS_SHOWN, 0.0)
     if not near:
         return "there are no recordings"
-    others = f", and {len(places) - len(near)} other targets" if len(places) > len(near) else ""
+    others = f", and {len(places) - len(near)} more" if len(places) > len(near) else ""
     return f"there are recordings of {', '.join(near)}{others}"
 
 
