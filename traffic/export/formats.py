@@ -57,6 +57,14 @@ class Format(NamedTuple):
 _ROWS: Final = (
     Format("jsonl", "jsonl", ".jsonl", "a JSON object a line, with what was said decoded"),
     Format(
+        "bundle",
+        "bundle",
+        ".zip",
+        "a zip: the recordings, and pages that show them in any browser",
+        is_binary=True,
+        can_be_read=True,
+    ),
+    Format(
         "warc",
         "warc",
         ".warc",
