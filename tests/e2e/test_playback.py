@@ -24,6 +24,7 @@ from tests.traffic.llm.example import Example
 Session = Callable[[str], Awaitable[list[Any]]]
 
 MESSAGES: Any = [{"role": "user", "content": "Say something. Grüße!"}]
+NO_MESSAGES: Any = "none"
 WEATHER: Any = {
     "name": "weather",
     "description": "The weather of a city",
@@ -65,7 +66,7 @@ async def openai_session(url: str, *, with_responses: bool) -> list[Any]:
             events: Any = await client.responses.create(model="tiny", input="Hi", max_output_tokens=8, stream=True)
             found += [event async for event in events]
         with pytest.raises(openai.BadRequestError) as caught:
-            await client.chat.completions.create(model="tiny", messages="none")  # type: ignore[call-overload]  # wrong on purpose
+            await client.chat.completions.create(model="tiny", messages=NO_MESSAGES)
         found.append((caught.value.status_code, caught.value.body))
     return found
 
