@@ -22,12 +22,11 @@ from ingest_server.answers import AnswerError, json, plain_text
 from ingest_server.api.api import Api, Handler
 from ingest_server.api.operations import OPERATIONS, Alive
 from ingest_server.guard import Guard, add_headers
-from ingest_server.index.row import Row, started_at
+from ingest_server.index.row import Row, summary_of
 from ingest_server.settings import IngestSettings
 from traffic.keys import Key
 
 LOOK_S = 1.0  # how often one who follows looks into the folder
-_PAGE = 1_000
 
 
 @contextmanager
@@ -59,21 +58,16 @@ class _FolderClient(ApiClient):
         self._index = index
 
     def live(self) -> Iterator[Event]:
-        """What has come into the folder, each LOOK_S."""
+        """What has ended in the folder, each LOOK_S."""
         index = self._index
         if index is None:
             raise AskError(f"an ingest server is at work on {self.name}: --server asks it what happens")
         yield Event(CONNECTED, {})
         while True:
-            rows: list[Row] = []
-            index.catch_up(rows.append)
-            if rows:
-                ids = {row.id for row in rows}
-                since = started_at(min(row.at for row in rows))
-                page = self.exchanges([("since", since)], _PAGE)
-                yield from (
-                    Event(CALL, msgspec.to_builtins(each)) for each in reversed(page.exchanges) if each.id in ids
-                )
+            read: list[Row] = []
+            index.catch_up(read.append)
+            ended = [row for each in read if not each.is_open and (row := index.row(each.stem)) is not None]
+            yield from (Event(CALL, msgspec.to_builtins(summary_of(row))) for row in ended)
             time.sleep(LOOK_S)
 
 

@@ -57,7 +57,10 @@ class FolderIndex:
         return self._writer.count()
 
     def catch_up(self, tell_of: Callable[[Row], None] | None = None, scope: Scope = _MISSING) -> None:
-        """`tell_of` is called for each exchange that is read; `scope`: which are, beside those that are missing."""
+        """`tell_of` is called for each exchange that is read; `scope`: which are, beside those that are missing.
+
+        Raises AskError where the folder cannot be read, or the index not written.
+        """
 
         def read(stem: str) -> Entry | None:
             found = read_one(self._root, stem, self._decoder)
@@ -67,11 +70,18 @@ class FolderIndex:
                 tell_of(found.entry.row)
             return found.entry
 
-        with progress("reading recordings") as tell:
-            work = CatchUp(self._log_dir, self._writer, read, scope)
-            while work.step():
-                if tell is not None and work.total:
-                    tell(work.done, work.total)
+        work = CatchUp(self._log_dir, self._writer, read, scope)
+        try:
+            with progress("reading recordings") as tell:
+                while work.step():
+                    if tell is not None and work.total:
+                        tell(work.done, work.total)
+        except (OSError, sqlite3.Error, IndexLostError) as error:
+            raise AskError(f"the index of {self._log_dir} cannot be brought up to its files: {error}") from None
+
+    def row(self, stem: str) -> Row | None:
+        """As it is in the index: with its session and its parent."""
+        return self._writer.row(stem)
 
     def close(self) -> None:
         self._writer.close()
@@ -90,10 +100,7 @@ def open_index(log_dir: Path, settings: IndexSettings) -> Iterator[tuple[Path, F
         tempfile.TemporaryDirectory(prefix="recorder-index-", ignore_cleanup_errors=True) as temporary,
         closing(_index(log_dir, own, Path(temporary) / FILE_NAME, settings)) as index,
     ):
-        try:
-            index.catch_up()
-        except (OSError, sqlite3.Error, IndexLostError) as error:
-            raise AskError(f"{log_dir} cannot be read: {error}") from None
+        index.catch_up()
         yield index.path, index
 
 

@@ -1,6 +1,5 @@
 """`recorder reindex`: decodes recordings again and makes the index anew: a running server does it, or this process."""
 
-import sqlite3
 import time
 from datetime import UTC, datetime
 
@@ -55,7 +54,6 @@ def _in_folder(folder: Folder, since: str | None, *, decoder_changed: bool) -> N
     from commands.folder_index import open_index  # noqa: PLC0415 the decoders, which asking a server does without
     from ingest_server.index.catch_up import Scope  # noqa: PLC0415
     from ingest_server.index.schema import index_path  # noqa: PLC0415
-    from ingest_server.index.writer import IndexLostError  # noqa: PLC0415
 
     since_us = _read_moment(since)
     with open_index(folder.log_dir, folder.settings.index) as (path, index):
@@ -64,10 +62,7 @@ def _in_folder(folder: Folder, since: str | None, *, decoder_changed: bool) -> N
         if path != index_path(folder.log_dir):
             raise AskError(f"the index in {folder.log_dir} cannot be written")
         other_than = index.fingerprint if decoder_changed else None
-        try:
-            index.catch_up(scope=Scope(since_us, not decoder_changed, other_than))
-        except (OSError, sqlite3.Error, IndexLostError) as error:
-            raise AskError(f"the index in {folder.log_dir} cannot be written: {error}") from None
+        index.catch_up(scope=Scope(since_us, not decoder_changed, other_than))
         click.echo(_done(index.count))
 
 

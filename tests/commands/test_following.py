@@ -102,6 +102,25 @@ def test_list_follows_those_that_pass_its_filters(start: Start, tmp_path: Path, 
         assert follower.wait(timeout=20) == 130
 
 
+def test_of_a_folder_only_what_ends_is_told_and_once(start: Start, tmp_path: Path, port: int) -> None:
+    """An exchange whose end was not recorded is read each time, as it may end yet."""
+    with serving(tmp_path):
+        hand_in(port, "gpt-4o", "without an end")
+    (tmp_path / "copy").mkdir()
+    _copy(tmp_path)
+    (metadata,) = (tmp_path / "copy").glob("*_metadata.json")
+    metadata.write_bytes(metadata.read_bytes().replace(b'"completed":true', b'"completed":false'))
+    tail = start("tail", "--log-dir", "copy")
+    assert line_of(tail, "stderr") == "listening to copy\n"
+    with serving(tmp_path):
+        second = hand_in(port, "gpt-4o", "second")
+    _copy(tmp_path, second[:8])
+    assert line_of(tail)[10:18] == second[:8]
+    _copy(tmp_path)
+    assert line_of(tail).endswith("  without an end\n")
+    assert is_silent(tail)
+
+
 def test_list_follows_over_a_server_that_goes_and_comes_back(start: Start, tmp_path: Path, port: int) -> None:
     with serving(tmp_path):
         first = hand_in(port, "gpt-4o", "first")
@@ -121,8 +140,8 @@ def _until_listed(start: Start, exchange_id: str) -> None:
         assert time.monotonic() < deadline
 
 
-def _copy(folder: Path) -> None:
+def _copy(folder: Path, which: str = "") -> None:
     """The metadata last, as the ingest server writes it."""
     for part in ("request.bin", "response.bin", "metadata.json"):
-        for file in (folder / "logs").glob(f"2*_{part}"):
+        for file in (folder / "logs").glob(f"2*{which}_{part}"):
             (folder / "copy" / file.name).write_bytes(file.read_bytes())
