@@ -6,7 +6,7 @@ can be understood of it is.
 
 import codecs
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from html import unescape
 from typing import Final, NamedTuple
 
@@ -17,17 +17,12 @@ from traffic.http1.head import ResponseHead
 from traffic.llm.call import Chunk, ProviderError
 from traffic.llm.dialect import Answered, Asked, Dialect, StreamReader
 from traffic.llm.documents import read_document
-from traffic.llm.events import EVENTS_MAX, Event, Marks, list_events, ndjson_events, sse_events
+from traffic.llm.events import EVENTS_MAX, Event
+from traffic.llm.streams import NDJSON, READERS, Framing
 from traffic.llm.timeline import content_marks
 
 MALFORMED: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
 CHUNKS_MAX: Final = EVENTS_MAX  # an event may hold many pieces
-_EVENTS: Final[dict[str, Callable[[bytes, Marks], Iterator[Event]]]] = {
-    "sse": sse_events,
-    "ndjson": ndjson_events,
-    "list": list_events,
-}
-_NDJSON: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 _SSE_STARTS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 _TITLE: Final = re.compile(r"<title[^>]{0,100}>([^<]{1,500})</title", re.IGNORECASE)
 _WORDS_MAX: Final = 500  # characters of a page that say what went wrong
@@ -56,7 +51,7 @@ def read_answer(
         if framing is None:
             answered = dialect.answered(read_document(recording.content))
         else:
-            events = _EVENTS[framing](recording.content, content_marks(recording, arrivals))
+            events = READERS[framing](recording.content, content_marks(recording, arrivals))
             answered = _read_stream(dialect.stream(), events, chunks, problems)
     except MALFORMED as error:
         if not is_page:
@@ -69,13 +64,13 @@ def read_answer(
     return Answer(answered, chunks, asked.stream or framing is not None)
 
 
-def _framing(dialect: Dialect, asked: Asked, recording: Recording) -> str | None:
+def _framing(dialect: Dialect, asked: Asked, recording: Recording) -> Framing | None:
     """How the answer is streamed; None: it is one document, as errors are whatever was asked for."""
     content = recording.content
     kind = recording.content_type.partition(";")[0].strip()
     start = content[:64].removeprefix(codecs.BOM_UTF8).lstrip()
     if dialect.framing == "ndjson":
-        return "ndjson" if kind in _NDJSON or (asked.stream and _is_lines(content)) else None
+        return "ndjson" if kind in NDJSON or (asked.stream and _is_lines(content)) else None
     if start.startswith(b"{"):
         return None
     if kind == "text/event-stream" or start.startswith(_SSE_STARTS):
