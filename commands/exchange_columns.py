@@ -27,12 +27,13 @@ def exchange_columns(now: datetime, of: Callable[[Any], ExchangeSummary] = lambd
         ),
         Column("id", lambda it: short_id(of(it).id), lambda it: of(it).id, width_usual=8, style=lambda _: "cyan"),
         Column("route", lambda it: of(it).route or "", width_max=14, width_usual=10, gives_way=4),
-        Column("model", lambda it: _model(of(it)), width_max=26, width_usual=16, style=lambda _: "bold"),
+        Column("model", lambda it: _model(of(it)), width_max=26, width_min=16, width_usual=16, style=lambda _: "bold"),
         Column(
             "status",
             lambda it: outcome(of(it)),
             lambda it: outcome(of(it)).replace(" ", ":"),
             width_max=24,
+            width_min=12,
             style=lambda it: outcome_style(of(it)),
         ),
         Column("took", lambda it: duration(of(it).duration_ms), width_usual=6, is_number=True),
@@ -68,15 +69,27 @@ def said(summary: ExchangeSummary) -> str:
 
 
 def outcome(summary: ExchangeSummary) -> str:
-    """`200`, `502 upstream_refused`, `200 open`."""
+    """`200`, `502 upstream_refused`, `200 open`; `200 server_error` and `200 cut` where the answer tells."""
     status = UNKNOWN if summary.status is None else str(summary.status)
     if summary.error is not None:
         return f"{status} {summary.error}"
-    return status if summary.completed else f"{status} open"
+    if not summary.completed:
+        return f"{status} open"
+    return f"{status} {fault(summary)}".rstrip()
+
+
+def fault(summary: ExchangeSummary) -> str:
+    """What is wrong with an answer, and its status does not tell."""
+    call = summary.call
+    if call is None or (summary.status or 0) >= 400:
+        return ""
+    if call.error is not None:
+        return call.error.type or call.error.code or "error"
+    return "cut" if call.truncated else ""
 
 
 def outcome_style(summary: ExchangeSummary) -> str:
-    if summary.error is not None or (summary.status or 0) >= 500:
+    if summary.error is not None or (summary.status or 0) >= 500 or (summary.completed and fault(summary)):
         return "red"
     if not summary.completed:
         return "blue"

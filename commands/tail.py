@@ -11,7 +11,7 @@ from rich.text import Text
 
 from commands.columns import stdout_console
 from commands.command_group import examples
-from commands.exchange_columns import outcome_style, said, tokens_of
+from commands.exchange_columns import fault, outcome_style, said, tokens_of
 from commands.figures import cost, duration, short_count
 from commands.live_events import CALL, CONNECTED, DISCONNECTED, Event
 from commands.plain_text import plain
@@ -76,13 +76,14 @@ def _finished(fields: dict[str, Any]) -> Text:
 
 
 def _call(summary: ExchangeSummary, call: CallSummary) -> Text:
+    tokens = [(tokens_of(summary, "in"), "in"), (tokens_of(summary, "out"), "out")]
     facts = [
-        f"{short_count(tokens_of(summary, 'in'))} in, {short_count(tokens_of(summary, 'out'))} out",
+        ", ".join(f"{short_count(count)} {which}" for count, which in tokens if count is not None),
         cost(call.cost_usd) if call.cost_usd is not None else "",
         f"first token {duration(call.ttft_ms)}" if call.ttft_ms is not None else "",
         f"{call.tokens_per_s:.0f} tokens/s" if call.tokens_per_s is not None else "",
         call.finish_reason or "",
-        "cut" if call.truncated else "",
+        fault(summary),
     ]
     text = Text("  ● ", outcome_style(summary)) + Text(plain(call.model or call.dialect), "bold") + Text("  ")
     text += Text(plain("  ".join(fact for fact in facts if fact)))

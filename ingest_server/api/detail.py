@@ -10,7 +10,7 @@ import msgspec
 
 from ingest_server.index.summary import CallSummary, ExchangeSummary, UsageSummary, summary_of
 from traffic.capture.metadata import Metadata
-from traffic.llm.call import Cost, LlmCall, Message, ProviderError, Timing, Tool
+from traffic.llm.call import Cost, LlmCall, Message, Timing, Tool
 
 
 class UsageDetail(UsageSummary, frozen=True):
@@ -28,7 +28,6 @@ class CallDetail(CallSummary, frozen=True, kw_only=True):
     output: tuple[Message, ...]
     cost: Cost | None
     timing: Timing
-    error: ProviderError | None
     problems: tuple[str, ...]
     session: str | None
     session_source: str | None
@@ -53,4 +52,4 @@ def _call_detail(call: LlmCall) -> CallDetail:
     summary = summary_of(call)
     usage = UsageDetail(**msgspec.structs.asdict(call.usage), source=call.usage.source)
     fields = {name: getattr(call, name) for name in CallDetail.__struct_fields__ if hasattr(call, name)}
-    return CallDetail(**(fields | msgspec.structs.asdict(summary) | {"usage": usage}))
+    return CallDetail(**(msgspec.structs.asdict(summary) | fields | {"usage": usage}))

@@ -8,7 +8,7 @@ import msgspec
 from ingest_server.index.filters import Filters
 from ingest_server.index.outcome import outcome
 from ingest_server.index.plan import Plan, keys_of
-from ingest_server.index.row import KEYS_PER_US
+from ingest_server.index.row import KEYS_PER_US, error_of
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
@@ -64,5 +64,5 @@ def _record(row: _Ended) -> AuditRecord:
         completion_tokens=row.output_tokens,
         cost_micros=None if row.cost_usd is None else round(row.cost_usd * 1e6),
         latency_ms=row.duration_ms,
-        status=outcome(row.status, row.error, row.provider_error),
+        status=outcome(row.status, row.error, error_of(row.provider_error)),
     )

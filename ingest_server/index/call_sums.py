@@ -79,8 +79,7 @@ class CallCounter:
     def __init__(self) -> None:
         self._by_name: dict[tuple[str, str], CallSums] = {}
 
-    def add(self, exchange: ExchangeSummary, provider_error: str | None) -> None:
-        """`provider_error`: JSON, as in the index."""
+    def add(self, exchange: ExchangeSummary) -> None:
         call = exchange.call
         if call is None:
             return
@@ -88,7 +87,7 @@ class CallCounter:
         sums = self._by_name.get(name)
         if sums is None:
             sums = self._by_name[name] = CallSums(*name)
-        sums.add(exchange, outcome(exchange.status, exchange.error, provider_error))
+        sums.add(exchange, outcome(exchange.status, exchange.error, call.error))
 
     def take(self) -> list[CallSums]:
         taken, self._by_name = list(self._by_name.values()), {}

@@ -10,7 +10,7 @@ import msgspec
 
 from ingest_server.index.origin import UNKNOWN, Origin, origin_of
 from ingest_server.index.row import KEYS_PER_US, Row
-from ingest_server.index.summary import preview_of, tool_calls_of
+from ingest_server.index.summary import error_of, preview_of, tool_calls_of
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall
 from traffic.llm.decode import Decoded
@@ -99,7 +99,7 @@ def short(text: str | None) -> str | None:
 
 
 def _with_call(row: Row, call: LlmCall, origin: Origin) -> Row:
-    usage, cost = call.usage, call.cost
+    usage, cost, error = call.usage, call.cost, error_of(call)
     return row._replace(
         session=short(call.session) or row.session,
         dialect=call.dialect,
@@ -122,7 +122,7 @@ def _with_call(row: Row, call: LlmCall, origin: Origin) -> Row:
         tokens_per_s=call.timing.tokens_per_s,
         preview=preview_of(call),
         tools="\n".join(tool_calls_of(call)) or None,
-        provider_error=_encode(call.error).decode()[:_TEXT_MAX] if call.error is not None else None,
+        provider_error=_encode(error).decode() if error is not None else None,
         problems="\n".join(call.problems)[:_TEXT_MAX] or None,
         response_id=short(call.response_id),
         request_hash=origin.request_hash,

@@ -53,7 +53,7 @@ class News:
             self._summaries.append(summary)
         if call is None:
             return
-        self._counter.add(summary, row.provider_error)
+        self._counter.add(summary)
         if self._settings.print_calls:
             self._lines.append(call_line(summary, call))
         if self._sender is not None and self._settings.otlp is not None:

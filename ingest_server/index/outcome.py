@@ -8,8 +8,6 @@ that bytes were lost on the way into the files, is no failure of the call.
 import re
 from typing import Final
 
-import msgspec
-
 from traffic.llm.call import ProviderError
 
 _NO_FAILURES: Final = frozenset({"client_disconnect", "capture_gap", "capture_failed"})
@@ -32,11 +30,10 @@ _STATUS_BY_NAME: Final = {
     "DEADLINE_EXCEEDED": 504,
 }
 _is_failure = re.compile(r"[45]\d\d", re.ASCII).fullmatch
-_decode_error = msgspec.json.Decoder(ProviderError).decode
 
 
-def outcome(status: int | None, error: str | None, provider_error: str | None) -> int:
-    """`error`: the recording's, by name; `provider_error`: JSON, as in the index."""
+def outcome(status: int | None, error: str | None, provider_error: ProviderError | None) -> int:
+    """`error`: the recording's, by name."""
     if status is not None and status >= 400:
         return status
     if provider_error is not None:
@@ -48,11 +45,7 @@ def outcome(status: int | None, error: str | None, provider_error: str | None) -
     return 500 if status is None else status
 
 
-def _status_of_provider(text: str) -> int:
-    try:
-        error = _decode_error(text)
-    except (ValueError, RecursionError):  # cut, because it was long
-        return 500
+def _status_of_provider(error: ProviderError) -> int:
     for name in (error.code, error.type):
         if name is not None and _is_failure(name):
             return int(name)

@@ -7,11 +7,16 @@ writer.py, read by the queries.
 
 from typing import NamedTuple
 
+import msgspec
+
 from ingest_server.index.summary import CallSummary, ExchangeSummary, UsageSummary
 from traffic.capture import names
+from traffic.llm.call import ProviderError
 
 KEYS_PER_US = 1024
 _KEYS_PER_MS = 1000 * KEYS_PER_US
+
+_decode_error = msgspec.json.Decoder(ProviderError).decode
 
 
 class Row(NamedTuple):
@@ -97,6 +102,11 @@ def summary_of(row: Row) -> ExchangeSummary:
     )
 
 
+def error_of(provider_error: str | None) -> ProviderError | None:
+    """Of the column of that name."""
+    return None if provider_error is None else _decode_error(provider_error)
+
+
 def _call(row: Row) -> CallSummary | None:
     if row.dialect is None:
         return None
@@ -123,4 +133,5 @@ def _call(row: Row) -> CallSummary | None:
         tokens_per_s=row.tokens_per_s,
         preview=row.preview,
         tool_calls=tuple(row.tools.split("\n")) if row.tools else (),
+        error=error_of(row.provider_error),
     )

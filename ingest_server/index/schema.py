@@ -65,7 +65,7 @@ CREATE TABLE hours (
     by TEXT NOT NULL, hour INTEGER NOT NULL, value TEXT NOT NULL, figures BLOB NOT NULL, PRIMARY KEY (by, hour, value)
 ) WITHOUT ROWID;
 """
-_MEANING = 2  # raise it when what is in a column changes, but not the tables
+_MEANING = 3  # raise it when what is in a column changes, but not the tables
 _APPLICATION = 0x464C5452  # "FLTR"
 VERSION = (zlib.crc32(_TABLES.encode()) + _MEANING) & 0x7FFFFFFF
 FILE_NAME = "index.sqlite"

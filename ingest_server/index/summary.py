@@ -5,10 +5,11 @@ The same from a database's row, from a call that was just decoded, or back from 
 
 import msgspec
 
-from traffic.llm.call import LlmCall, ToolCall
+from traffic.llm.call import LlmCall, ProviderError, ToolCall
 from traffic.llm.sessions import NAME_CHARACTERS_MAX
 
 PREVIEW_CHARACTERS_MAX = 200
+ERROR_CHARACTERS_MAX = 1_000
 
 
 class UsageSummary(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ class CallSummary(msgspec.Struct, frozen=True):
     tokens_per_s: float | None
     preview: str  # the beginning of the newest prompt
     tool_calls: tuple[str, ...]  # names of the tools that the answer calls, each once
+    error: ProviderError | None = None  # its message may be cut
 
 
 class ExchangeSummary(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ def summary_of(call: LlmCall) -> CallSummary:
         tokens_per_s=call.timing.tokens_per_s,
         preview=preview_of(call),
         tool_calls=tool_calls_of(call),
+        error=error_of(call),
     )
 
 
@@ -89,6 +92,15 @@ def tool_calls_of(call: LlmCall) -> tuple[str, ...]:
     """Names of one line, as the index keeps them."""
     parts = (part for message in call.output for part in message.parts if isinstance(part, ToolCall))
     return tuple(dict.fromkeys(part.name[:NAME_CHARACTERS_MAX].replace("\n", " ") for part in parts))
+
+
+def error_of(call: LlmCall) -> ProviderError | None:
+    """Short, as the index keeps it."""
+    error = call.error
+    if error is None:
+        return None
+    kind, code = (text and text[:NAME_CHARACTERS_MAX] for text in (error.type, error.code))
+    return ProviderError(kind, code, error.message[:ERROR_CHARACTERS_MAX])
 
 
 def newest_prompt(call: LlmCall) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from commands.live_events import Event
 from commands.tail import lines_of
-from tests.commands.exchanges import exchange
+from ingest_server.index.summary import UsageSummary
+from tests.commands.exchanges import CALL, exchange
+from traffic.llm.call import ProviderError
 
 NOW = datetime(2026, 9, 13, 2, 11, 9, tzinfo=UTC)
 ID = "092d0424-1111-4111-8111-111111111111"
@@ -30,6 +32,15 @@ def test_a_start_an_end_and_a_call_are_a_line_each() -> None:
             "02:11:09  092d0424  ● gpt-4o  1.2k in, 56 out  $0.0042  first token 310ms  45 tokens/s  stop  "
             "What do you record?"
         )
+    ]
+
+
+def test_a_call_that_failed_says_why_and_no_figures_that_nobody_knows() -> None:
+    said = {"usage": UsageSummary(None, None, None, None, None, "missing"), "cost_usd": None, "tokens_per_s": None}
+    error = ProviderError("server_error", None, "overloaded")
+    call = msgspec.structs.replace(CALL, **said, error=error, ttft_ms=None, finish_reason=None)
+    assert printed("call", **msgspec.to_builtins(exchange("092d0424", call=call))) == [
+        "02:11:09  092d0424  ● gpt-4o  server_error  What do you record?"
     ]
 
 

@@ -14,14 +14,15 @@ from ingest_server.metrics import Metrics
 from ingest_server.tally import Tally
 from tests.ingest_server.index.summaries import call, summary
 from traffic.capture.status import RecorderStatus
+from traffic.llm.call import ProviderError
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana-dashboard.json"
 
 
-def figures_of(*exchanges: ExchangeSummary, provider_error: str | None = None) -> LlmFigures:
+def figures_of(*exchanges: ExchangeSummary) -> LlmFigures:
     counter, figures = CallCounter(), LlmFigures()
     for exchange in exchanges:
-        counter.add(exchange, provider_error)
+        counter.add(exchange)
     figures.add(counter.take(), 1000.0)
     return figures
 
@@ -64,7 +65,7 @@ def test_a_client_that_leaves_says_nothing_of_its_providers_health() -> None:
 
 
 def test_a_stream_that_its_provider_ended_with_an_error_counts_as_that_error() -> None:
-    found = samples(figures_of(summary(), provider_error='{"type": "overloaded_error", "code": null, "message": "m"}'))
+    found = samples(figures_of(summary(call=call(error=ProviderError("overloaded_error", None, "m")))))
     assert found["llm_proxy_requests_total{provider=openai,model=gpt-4o,status=529}"] == 1
     assert found["llm_proxy_provider_health{provider=openai}"] == 0
 

@@ -47,4 +47,4 @@ class Rates(NamedTuple):
             reasoning,
         )
         usd = sum(count * rate.at(input_tokens) for count, rate in zip(tokens, self[:6], strict=True) if count)
-        return usd / 1_000_000 + self.call_usd
+        return round(usd / 1_000_000 + self.call_usd, 12)

@@ -71,7 +71,6 @@ def _said(type: str | None = None, code: str | None = None) -> str:  # noqa: A00
         ({"status": 200, "provider_error": _said(type="overloaded_error")}, 529),
         ({"status": 200, "provider_error": _said(code="UNAVAILABLE", type="x")}, 503),
         ({"status": 200, "provider_error": _said(code="5000", type="server_error")}, 500),
-        ({"status": 200, "provider_error": '{"type": "cut'}, 500),
         ({"status": 200, "error": "upstream_timeout"}, 504),
         ({"status": None, "error": "exchange_timeout"}, 504),
         ({"status": None, "error": "upstream_refused"}, 500),

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from ingest_server.index.entry import Entry, entry_of, key_of, path_of
-from ingest_server.index.row import started_at, summary_of
+from ingest_server.index.row import error_of, started_at, summary_of
 from ingest_server.index.summary import summary_of as summary_of_call
 from tests.ingest_server.index.exchanges import chat, entry, exchange_id, plain, recorded, stem_of
 from tests.traffic.llm.example import Example, raw
 from traffic.capture.metadata import ErrorFields
+from traffic.llm.call import ProviderError
 
 
 def test_a_row_tells_all_that_a_summary_says() -> None:
@@ -55,6 +56,14 @@ def test_an_error_of_the_provider_in_an_answer_of_200_is_a_failure() -> None:
     assert json.loads(made.row.provider_error or "") == {
         "type": "server_error", "code": "529", "message": "overloaded"
     }  # fmt: skip
+
+
+def test_of_a_long_error_the_beginning_is_kept() -> None:
+    answer = {"error": {"message": '"' * 100_000, "type": "x" * 10_000, "code": None}}
+    made = entry(recorded(1, raw(Example("/v1/chat/completions", {"messages": []}, json.dumps(answer).encode()))))
+    assert error_of(made.row.provider_error) == ProviderError("x" * 256, None, '"' * 1_000)
+    assert made.call is not None
+    assert summary_of(made.row).call == summary_of_call(made.call)
 
 
 def test_the_tools_that_the_answer_calls_are_named_once_each() -> None:
