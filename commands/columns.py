@@ -1,9 +1,9 @@
 """Rows of columns that fit where they are printed: what `list`, `tail`, `search`, `stats` and `sessions` are made of.
 
 On a terminal columns give way where they do not fit: those that say nothing first, then the one with the highest
-`gives_way`; what the last column cannot show ends in `…`. Elsewhere, in a pipe or a file, all columns are there in
-full, with `-` for nothing, so that programs find each in its place. Rows can be written one by one: the widths are
-fixed at the start.
+`gives_way`; then those with a `width_min` get narrower. What a column cannot show ends in `…`. Elsewhere, in a pipe or
+a file, all columns are there in full, with `-` for nothing, so that programs find each in its place. Rows can be
+written one by one: the widths are fixed at the start.
 """
 
 import sys
@@ -26,6 +26,7 @@ class Column(NamedTuple):
     text: Callable[[Any], str]  # of a row's value, in one line
     full: Callable[[Any], str] | None = None  # the same where nobody's terminal is too narrow
     width_max: int = 40  # on a terminal
+    width_min: int = 0  # as narrow it may get on a terminal; 0: not at all
     width_usual: int = 0  # what rows that come later may need
     is_number: bool = False
     gives_way: int = 0  # 0: never
@@ -84,6 +85,10 @@ class Rows:
             if not goes[0].gives_way:
                 break
             self._columns.remove(goes)
+        for place, (column, natural) in enumerate(self._columns):
+            if column.width_min:
+                narrower = natural - max(0, wanted - self._left(width))
+                self._columns[place] = column, min(natural, max(column.width_min, narrower))
         last, natural = self._columns[-1]
         self._columns[-1] = last, max(1, min(natural if last.width_max < width else width, self._left(width)))
 

@@ -12,6 +12,7 @@ Everything from the recording is escaped (commands/plain_text.py). Called by `re
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ ARGUMENTS_ON_ONE_LINE_MAX = 80
 
 _ROLE_STYLES = {"system": "bold magenta", "user": "bold blue", "assistant": "bold green", "tool": "bold yellow"}
 
+
+_ESCAPED = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
 
 _Tools = Mapping[str | None, str]  # names by the ids of their calls
 
@@ -73,7 +76,7 @@ def closing(call: LlmCall, duration_ms: float | None) -> Iterator[Line]:
         kind = ", ".join(part for part in (call.error.type, call.error.code) if part)
         yield Line(Text(plain(f"the provider's error{f' ({kind})' if kind else ''}: {call.error.message}"), "red"))
     elif call.truncated:
-        yield Line(Text("the answer lacks its end", "red"))
+        yield Line(Text("the answer lacks its end" if call.output else "there is no answer", "red"))
     for problem in call.problems:
         yield Line(Text(plain(problem), "yellow"))
     figures = [
@@ -115,7 +118,7 @@ def _part(part: Part, tools: _Tools) -> Iterator[Line]:
 
 
 def _tool_call(call: ToolCall) -> Iterator[Line]:
-    arguments = call.arguments.strip()
+    arguments = _unescaped(call.arguments.strip())
     if len(arguments) <= ARGUMENTS_ON_ONE_LINE_MAX and "\n" not in arguments:
         yield _titled("→ ", call.name, arguments)
     else:
@@ -132,9 +135,20 @@ def _readable(text: str) -> str:
     if text.lstrip()[:1] not in ("{", "["):
         return text
     try:
-        return msgspec.json.format(text, indent=2)
+        return _unescaped(msgspec.json.format(text, indent=2))
     except (msgspec.DecodeError, RecursionError):
         return text
+
+
+def _unescaped(text: str) -> str:
+    r"""With letters in place of their escapes: Z\u00fcrich."""
+    return _ESCAPED.sub(_letters, text)
+
+
+def _letters(match: re.Match[str]) -> str:
+    letters = json.loads(f'"{match[2]}"')
+    is_safe = letters.isprintable() and not set(letters) & {'"', "\\"}
+    return match[1] + letters if is_safe else match[0]
 
 
 def _lines(text: str, style: str, indent: int = INDENT) -> Iterator[Line]:

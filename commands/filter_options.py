@@ -14,6 +14,7 @@ from ingest_server.index.filters import PARAMETERS, Parameter
 
 Values = list[tuple[str, str]]  # names and texts, as in the API's query string
 _METAVARS = {"since": "TIME", "until": "TIME", "q": "WORDS", "tool": "NAME", "key": "NAME"}
+_BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -31,8 +32,7 @@ def filter_options(without: Collection[str] = ()) -> Callable[[_Function], _Func
 
 def given(options: dict[str, Any]) -> Values:
     """Those of a command's keyword arguments that are filters, and were given."""
-    names = {parameter.name for parameter in PARAMETERS}
-    return [(name, value) for name, value in options.items() if name in names and value is not None]
+    return [(name, value) for name, value in options.items() if name in _BY_NAME and value is not None]
 
 
 def _option(parameter: Parameter) -> Callable[[_Function], _Function]:
@@ -40,13 +40,15 @@ def _option(parameter: Parameter) -> Callable[[_Function], _Function]:
         "--" + parameter.name.replace("_", "-"),
         parameter.name,
         metavar=_METAVARS.get(parameter.name) or parameter.name.rpartition("_")[2].upper(),
-        callback=lambda _context, _option, text: _checked(parameter, text),
+        callback=lambda _context, _option, text: checked(parameter.name, text),
         help=f"{parameter.help} Example: {parameter.example}",
     )
 
 
-def _checked(parameter: Parameter, text: str | None) -> str | None:
+def checked(name: str, text: str | None) -> str | None:
+    """Raises click.BadParameter where the filter of that name cannot be so."""
     if text is not None:
+        parameter = _BY_NAME[name]
         try:
             parameter.kind.read(text, time.time_ns() // 1000)
         except (ValueError, OverflowError):

@@ -13,7 +13,7 @@ from commands.command_group import examples
 from commands.conversation import Line, print_lines
 from commands.exchange_columns import outcome, outcome_style, said
 from commands.figures import cost, duration
-from commands.filter_options import filter_options, given
+from commands.filter_options import checked, filter_options, given
 from commands.pages import newest
 from commands.plain_text import plain
 from commands.source import Source, source_options
@@ -31,7 +31,7 @@ _HIT = re.compile("«([^»]*)»")
         "recorder search timeout --model gpt-4o --json",
     ),
 )
-@click.argument("text")
+@click.argument("text", callback=lambda _context, _argument, text: checked("q", text))
 @filter_options(without=("q",))
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per line, as the API answers them.")

@@ -1,9 +1,13 @@
 """Rows of exchanges: what fits a terminal, what a pipe gets, and that nothing recorded acts on the terminal."""
 
-import msgspec
+from typing import Any
 
-from commands.exchange_columns import exchange_rows
+import msgspec
+import pytest
+
+from commands.exchange_columns import exchange_rows, outcome, outcome_style
 from tests.commands.exchanges import CALL, exchange
+from traffic.llm.call import ProviderError
 
 ASKED = exchange("092d0424")
 REFUSED = exchange("192d0424", call=None, status=502, completed=False, error="upstream_refused", duration_ms=2.1)
@@ -31,6 +35,35 @@ def test_a_narrow_terminal_loses_columns_and_then_the_end_of_the_prompt() -> Non
         ["time", "(UTC)", "id", "route", "model", "status", "took", "in", "out", "cost", "prompt"],
         ["time", "(UTC)", "id", "model", "status", "took", "in", "out", "prompt"],
     ]
+
+
+def test_long_names_give_way_to_the_prompt() -> None:
+    asked = exchange("092d0424", call=msgspec.structs.replace(CALL, model="claude-3-5-haiku-latest"))
+    rows = exchange_rows([asked, REFUSED], 80)
+    assert rows.row(asked).plain.split("  ")[-1] == "What do you re…"
+    assert "  claude-3-5-haik…  200  " in rows.row(asked).plain
+    assert rows.row(REFUSED).plain.startswith("09-13 02:11:09  192d0424  -                 502 upstrea…  2.1ms  POST /")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "style"),
+    [
+        ({}, "200", "green"),
+        ({"call": {"truncated": True}}, "200 cut", "red"),
+        ({"call": {"error": ProviderError("server_error", "503", "overloaded")}}, "200 server_error", "red"),
+        ({"call": {"error": ProviderError(None, "503", "overloaded")}}, "200 503", "red"),
+        ({"call": {"error": ProviderError(None, None, "overloaded"), "truncated": True}}, "200 error", "red"),
+        ({"call": {"error": ProviderError("requests", None, "slow down")}, "status": 429}, "429", "yellow"),
+        ({"call": {"truncated": True}, "error": "upstream_reset"}, "200 upstream_reset", "red"),
+        ({"call": {"truncated": True}, "completed": False}, "200 open", "blue"),
+    ],
+)
+def test_what_went_wrong_within_an_answer_stands_beside_its_status(
+    changes: dict[str, Any], text: str, style: str
+) -> None:
+    changes = {**changes, "call": msgspec.structs.replace(CALL, **changes.get("call", {}))}
+    found = exchange("092d0424", **changes)
+    assert (outcome(found), outcome_style(found)) == (text, style)
 
 
 def test_wide_characters_take_two_places() -> None:

@@ -88,6 +88,20 @@ def test_arguments_that_are_cut_are_shown_as_they_are() -> None:
     assert lines(ToolCall("1", "write", cut))[2:] == ["  → write", f"    {cut}"]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (r'{"city": "Z\u00fcrich \ud83d\ude00"}', '{"city": "Zürich 😀"}'),
+        (r'{"a": "\\u00fc \\\u00fc"}', r'{"a": "\\u00fc \\ü"}'),
+        (r'{"a": "\u0022 \u005c \u000a \ud83d \u202e"}', r'{"a": "\u0022 \u005c \u000a \ud83d \u202e"}'),
+    ],
+)
+def test_letters_that_arguments_escape_are_read_as_letters(arguments: str, shown: str) -> None:
+    assert lines(ToolCall("1", "go", arguments))[2:] == [f"  → go  {shown}"]
+    (line,) = lines(ToolCall("1", "go", f"{arguments[:-1]}, {'1, ' * 40}}}"))[3:]
+    assert shown[1:-1] in line
+
+
 def test_reasoning_and_media_are_told_apart_from_what_was_said() -> None:
     assert lines(
         Reasoning("Let me see."), Reasoning(""), Media("image", "image/png", "inline", 1234), Media("file", None, "f-1")
@@ -112,6 +126,7 @@ def test_what_is_wrong_comes_before_the_figures() -> None:
             reasoning_tokens=12,
             sources={"input_tokens": "reported: usage.prompt_tokens"},
         ),
+        output=(Message("assistant", (Text("So"),)),),
         cost=Cost(0.0042, "genai-prices: openai/gpt-4o"),
         timing=Timing(ttft_ms=310.2, tokens_per_s=45.2),
         truncated=True,

@@ -193,3 +193,8 @@ def test_a_wrong_value_of_a_filter_is_a_usage_error(recordings: Recordings) -> N
     assert found.err.splitlines()[-1] == (
         "Error: Invalid value for '--status': expected a status, as 404, or a class of them, as 4xx, got '9xx'"
     )
+    nothing = recordings.ask("folder", "search", "")
+    assert (nothing.code, nothing.err.splitlines()[-1]) == (
+        2,
+        "Error: Invalid value for 'TEXT': expected 1 to 1,000 characters, got ''",
+    )
