@@ -15,7 +15,7 @@ import msgspec
 from traffic.capture import foreign
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.message_check import MessageCheck
-from traffic.capture.metadata import Durations, ErrorFields, Metadata
+from traffic.capture.metadata import Durations, ErrorFields, Metadata, ReceivedFields
 from traffic.capture.redact import Redactor, Side
 from traffic.capture.redact_exchange import redact_heads
 
@@ -44,6 +44,8 @@ class Kept(NamedTuple):
     id: str | None = None
     durations: Durations = _UNKNOWN
     problem: str | None = None  # why it is not whole, where that program says so
+    request_line: str | None = None  # as it was sent, where `request` has it otherwise
+    removed: tuple[tuple[str, str], ...] = ()  # header lines that `request` does not have
 
 
 def exchange_of(kept: Kept) -> RecordedExchange:
@@ -61,6 +63,9 @@ def exchange_of(kept: Kept) -> RecordedExchange:
         completed=problem is None,
         error=None if problem is None else ErrorFields("capture_gap", "capture", "recorder", problem),
         durations_ms=kept.durations,
+        received=ReceivedFields(
+            kept.request_line or facts.received.request_line, facts.received.host, list(kept.removed)
+        ),
         request=msgspec.structs.replace(facts.request, arrivals=[(0, 0.0)]),
         response=msgspec.structs.replace(facts.response, arrivals=_arrivals(kept)),
         imported_from=kept.origin,

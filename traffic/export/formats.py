@@ -72,7 +72,7 @@ _ROWS: Final = (
         is_binary=True,
         can_be_read=True,
     ),
-    Format("har", "har", ".har", "HAR 1.2, for browsers' tools, mitmproxy and others"),
+    Format("har", "har", ".har", "HAR 1.2, for browsers' tools, mitmproxy and others", can_be_read=True),
     Format("curl", "curl", ".sh", "commands for curl, with keys as variables"),
     Format("http", "http_file", ".http", "requests for the HTTP clients of VS Code and JetBrains"),
     Format("otlp", "otlp", ".otlp.jsonl", "spans of calls for OpenTelemetry, JSON a line", options=("with_content",)),

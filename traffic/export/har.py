@@ -11,7 +11,7 @@
     _session            the name that the client gave to the conversation
     _webSocketMessages  as Chrome has them: what both sides said behind the 101
 
-Called by `recorder export`.
+Read it is by har_read.py. Called by `recorder export` and `recorder import`.
 """
 
 import base64
@@ -27,6 +27,8 @@ import msgspec
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.capture.recording import PROXY_PATH, Recording, read_recording
+from traffic.export.foreign import Tell, refuse
+from traffic.export.har_read import exchanges_of
 from traffic.export.websocket import WebSocketMessage, messages_of
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.llm.decode import Decoder
@@ -42,6 +44,11 @@ def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder
     out.write(b'{"log":{"version":"1.2","creator":%b,"entries":[' % encode(creator))
     out.writelines((b",\n" if place else b"\n") + encode(_entry(each)) for place, each in enumerate(exchanges))
     out.write(b"\n]}}\n")
+
+
+def read(source: BinaryIO, tell: Tell = refuse) -> Iterator[RecordedExchange]:
+    """Raises FormatError; `tell` gets what is wrong with a single entry, which is then passed over."""
+    return exchanges_of(source, tell)
 
 
 def _version_of_ours() -> str:
