@@ -44,7 +44,8 @@ def read_answer(
     if not isinstance(recording.head, ResponseHead):
         problems += recording.problems
         return Answer(Answered(ended=False), [], asked.stream)
-    framing = _framing(dialect, asked, recording)
+    content_type = recording.content_type.partition(";")[0].strip()
+    framing = framing_of(dialect, asked, content_type, recording.content)
     is_page = recording.head.status >= 400 and not recording.problems  # whole, and not what was asked for
     answered, chunks = Answered(ended=False), list[Chunk]()
     try:
@@ -64,16 +65,14 @@ def read_answer(
     return Answer(answered, chunks, asked.stream or framing is not None)
 
 
-def _framing(dialect: Dialect, asked: Asked, recording: Recording) -> Framing | None:
+def framing_of(dialect: Dialect, asked: Asked, content_type: str, content: bytes) -> Framing | None:
     """How the answer is streamed; None: it is one document, as errors are whatever was asked for."""
-    content = recording.content
-    kind = recording.content_type.partition(";")[0].strip()
     start = content[:64].removeprefix(codecs.BOM_UTF8).lstrip()
     if dialect.framing == "ndjson":
-        return "ndjson" if kind in NDJSON or (asked.stream and _is_lines(content)) else None
+        return "ndjson" if content_type in NDJSON or (asked.stream and _is_lines(content)) else None
     if start.startswith(b"{"):
         return None
-    if kind == "text/event-stream" or start.startswith(_SSE_STARTS):
+    if content_type == "text/event-stream" or start.startswith(_SSE_STARTS):
         return "sse"
     return "list" if asked.stream and start.startswith(b"[") else None
 
