@@ -43,6 +43,7 @@ class Configuration:
     warnings: list[str]
     vault: Vault  # where it is, or would be
     reader_key: str | None = field(default=None, repr=False)  # one of ingest.keys, where the file holds it unhashed
+    route_keys: Mapping[str, str] = field(default_factory=dict, repr=False)  # what replays send, by the routes' names
 
 
 class ConfigError(Exception):
@@ -134,7 +135,8 @@ def _load(source: _Source, environ: Mapping[str, str], hints: list[str], serves:
     if errors:
         raise ConfigError(errors)
     warnings = _messages([*find_likely_mistakes(config), *tls.warnings], document, source.name)
-    return Configuration(recorder, ingest, source.path, hints + warnings, settings.vault(), settings.reader_key())
+    keys = settings.reader_key(), settings.route_keys()
+    return Configuration(recorder, ingest, source.path, hints + warnings, settings.vault(), *keys)
 
 
 def _find_misplaced(capture: Capture, log_dir: Path) -> Iterator[Finding]:
@@ -277,6 +279,9 @@ class _Settings:
     def reader_key(self) -> str | None:
         keys = self.config.ingest.keys.values()
         return next((key for key in keys if not is_hashed(key)), None)
+
+    def route_keys(self) -> dict[str, str]:
+        return {name: route.key for name, route in self.config.routes.items() if route.key}
 
     def own_link_key(self) -> dict[str, str]:
         """Of the recorder with the same configuration."""

@@ -19,6 +19,7 @@ from commands.config_values import (
     check_pattern,
     check_proxy_url,
     check_redact,
+    check_route_key,
     check_upstream_url,
     parse_bytes,
     parse_duration,
@@ -40,7 +41,7 @@ RouteName = Annotated[str, AfterValidator(check_name("a route's name"))]
 Keys = dict[Annotated[str, AfterValidator(check_name("a key's name"))], Annotated[str, AfterValidator(check_key_value)]]
 
 
-SECRET_KEYS = frozenset({"keys", "link_keys", "link_key", "headers"})  # what they hold is never shown
+SECRET_KEYS = frozenset({"keys", "link_keys", "link_key", "headers", "key"})  # what they hold is never shown
 
 
 class Section(BaseModel):
@@ -191,6 +192,7 @@ class RouteSection(Section):
     preserve_host: bool = False
     on_client_disconnect: Literal["abort", "drain"] = "abort"
     provider: Annotated[str, AfterValidator(check_name("a provider's name"))] | None = None
+    key: Annotated[str, AfterValidator(check_route_key)] | None = None
 
 
 class Config(Section):

@@ -90,6 +90,13 @@ def check_link_key(key: str) -> str:
     return key
 
 
+def check_route_key(key: str) -> str:
+    """Of a provider; an empty one, as a variable without a value gives it, is none."""
+    if key and not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise ValueError("expected visible ASCII characters without spaces, as keys have")
+    return key
+
+
 def check_pattern(text: str) -> str:
     parse_pattern(text)
     return text

@@ -1,77 +1,84 @@
-"""`recorder replay`: sends a recorded request again.
+"""`recorder replay`: sends recorded exchanges again.
 
-The answer's body goes to stdout as it comes, all else to stderr.
+The answer goes to stdout as it comes, all else to stderr.
 """
 
 import asyncio
-import secrets
-import sys
-from pathlib import Path
+import logging
 
 import click
 
+from commands.answer_output import AnswerOutput, say
 from commands.command_group import examples
-from commands.plain_text import plain, plain_bytes
-from replay.resend import Changes, Field, ResendError, prepare, resend
-from traffic.capture.redact import Redactor
+from commands.plain_text import plain
+from commands.replay_options import replay_options
+from commands.selection import Selection, selection_options
+from replay.answer import Wanted
+from replay.preparation import Preparation
+from replay.replay_error import ReplayError
+from replay.sender import Sender
+from traffic.capture.exchange import RecordedExchange
+from traffic.llm.dialect import Dialect
+from traffic.llm.live_answer import live_answer
+from traffic.llm.registry import find_dialects
+
+log = logging.getLogger(__name__)
 
 
 @click.command(
     "replay",
     epilog=examples(
-        "recorder replay logs/2026-09-13_02-11-09.123_092d0424_request.bin",
-        "recorder replay FILE_request.bin --to http://localhost:1234",
-        'recorder replay FILE_request.bin --to https://api.openai.com --header "Authorization: Bearer $OPENAI_API_KEY"',
+        "recorder replay last",
+        "recorder replay 092d --set model=gpt-4o --set temperature=0",
+        "recorder replay last~2 --set messages[-1].content=@prompt.txt --to lmstudio",
+        "recorder replay logs/2026-09-13_02-11-09.123_092d0424_request.bin --to http://localhost:1234",
+        "recorder replay --query 'model=gpt-4o since=1h' --direct",
     ),
 )
-@click.argument("file", metavar="FILE_request.bin", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--to", metavar="URL", help="Send it to this base URL; the recorded path and query are appended.")
-@click.option("--via", metavar="URL", help="Send it through the recorder at this URL, with the path the client called.")
-@click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="Replace or add a header.")
-@click.option("--query", metavar="NAME=VALUE", multiple=True, help="Replace a query parameter of the URL.")
-def replay_command(
-    file: Path, to: str | None, via: str | None, headers: tuple[str, ...], query: tuple[str, ...]
-) -> None:
-    """Send a recorded request again and stream the answer.
+@selection_options
+@replay_options
+@click.option("--raw", "is_raw", is_flag=True, help="Print the bytes of the answer's body instead of its text.")
+def replay_command(selection: Selection, preparation: Preparation, *, is_raw: bool) -> None:
+    """Send recorded exchanges again and print the answers as they come.
 
-    By default it goes where the client sent it: through the recorder, which records it anew. Secrets in recordings are
-    redacted: to another machine than this one, give them again with --header or --query.
+    ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
+    one of an exchange's files, or a folder of recordings; no server is needed for it.
+
+    By default a request goes where the client sent it: through the recorder, which records it anew. Keys are redacted
+    in recordings: they come from --header, the route's `key` in the configuration, OPENAI_API_KEY, ANTHROPIC_API_KEY,
+    OPENROUTER_API_KEY or GEMINI_API_KEY (each for its own provider alone), or the vault.
     """
-    if to is not None and via is not None:
-        raise click.UsageError("--to and --via exclude each other")
-    changes = Changes(to, via, _pairs(headers, ":", "--header"), _pairs(query, "=", "--query"))
+    if selection.is_empty:
+        raise click.UsageError("say what to send again: an ID, as last, a PATH, or --query")
+    dialects = None if is_raw else find_dialects(log.warning).dialects
+    asyncio.run(_replay_all(selection, preparation, dialects))
+
+
+async def _replay_all(selection: Selection, preparation: Preparation, dialects: tuple[Dialect, ...] | None) -> None:
+    sender, is_empty = Sender(), True
     try:
-        request = prepare(file.read_bytes(), changes)
-        _say(f"{request.method} to {request.origin}, {len(request.data):,} bytes")
-        if request.has_redacted_secrets:
-            _say("its secrets are redacted and go as they stand in the recording")
-        asyncio.run(resend(request, _print_head, _print_body))
-    except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from None
-    except ResendError as error:
+        for exchange in selection.exchanges():
+            await _replay(sender, exchange, preparation, dialects)
+            is_empty = False
+    finally:
+        sender.close()
+    if is_empty:
+        raise click.ClickException("no exchange passes these filters")
+
+
+async def _replay(
+    sender: Sender, exchange: RecordedExchange, preparation: Preparation, dialects: tuple[Dialect, ...] | None
+) -> None:
+    try:
+        request, url, _, notes = preparation.prepare(exchange)
+    except ReplayError as error:
         raise click.ClickException(plain(str(error))) from None
-
-
-def _pairs(texts: tuple[str, ...], separator: str, option: str) -> list[Field]:
-    pairs: list[Field] = []
-    for text in texts:
-        name, found, value = text.partition(separator)
-        if not found or not name.strip():
-            raise click.UsageError(f"{option} takes NAME{separator}VALUE")  # the text may be a secret: not repeated
-        pairs.append((name.strip().encode(), value.strip().encode()))
-    return pairs
-
-
-def _say(text: str) -> None:
-    click.echo(click.style(f"-- {text}", dim=True), err=True)
-
-
-def _print_head(raw: bytes) -> None:
-    """Cookies that the answer sets are secrets as well; the key is thrown away, as nobody looks for them again."""
-    shown, _ = Redactor(secrets.token_bytes(16)).head(raw, "response")
-    click.echo(plain_bytes(shown.removesuffix(b"\r\n\r\n")) + "\n", err=True)
-
-
-def _print_body(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()
+    say(f"{request.method} {url}, {len(request.data):,} bytes")
+    for note in notes:
+        say(note)
+    live = None if dialects is None else live_answer(dialects, exchange.metadata, request.data)
+    output = AnswerOutput(live)
+    reply = await sender.send(request, Wanted(output.head, output.body, keeps_bytes=False))
+    output.end(reply)
+    if reply.error is not None:
+        raise click.ClickException(plain(reply.error.detail))

@@ -3,7 +3,7 @@
 Nothing that a network or a peer does raises here: `Reply.error` says why an answer is missing or cut, in the words of
 the metadata's errors. Connections are kept for the next request to the same place, for a short while: a server may
 close an idle one at any moment. A request that finds its connection dead before any byte came back is sent once more
-where that is safe (RFC 9110 §9.2.2); a POST is not. Called by resend.py and by the running of many.
+where that is safe (RFC 9110 §9.2.2); a POST is not. Called by `recorder replay`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import truststore
@@ -38,8 +38,7 @@ class Request:
     port: int
     tls: bool
     method: str
-    data: bytes
-    has_redacted_secrets: bool = False
+    data: bytes = field(repr=False)  # with its credentials
 
     @property
     def origin(self) -> str:

@@ -138,7 +138,7 @@ def test_every_room_of_the_table_exists() -> None:
             "def start():\n    from ingest_server.store import Store",
             ["recorder.server:2: recorder may not import ingest_server"],
         ),
-        ("replay.resend", "import recorder.settings", ["replay.resend:1: replay may not import recorder"]),
+        ("replay.sender", "import recorder.settings", ["replay.sender:1: replay may not import recorder"]),
         ("recorder.server", "from commands import up", ["recorder.server:1: recorder may not import commands"]),
         ("commands.up", "import cli", ["commands.up:1: commands may not import cli"]),
         ("recorder.server", "import tests.wire", ["recorder.server:1: recorder may not import tests"]),

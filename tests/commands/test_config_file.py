@@ -338,6 +338,25 @@ def test_keys_are_hashed_at_once_and_the_recorders_link_key_counts_on_both_sides
     assert LINK not in repr(found)
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_routes_key_is_known_to_replays_alone_and_shown_by_nothing() -> None:
+    text = "routes:\n" + "".join(
+        f'  {name}: {{pattern: /{name}/, destination: "https://h/", key: "{key}"}}\n'
+        for name, key in (("a", "${A}"), ("b", "${B:-}"))
+    )
+    found = load(text, {"A": PLAIN})
+    assert found.route_keys == {"a": PLAIN}
+    assert PLAIN not in repr(found)
+    with pytest.raises(ConfigError) as caught:
+        load(text, {"A": "a secret with spaces"})
+    assert caught.value.messages == [
+        "config.yaml:2: routes.a.key: expected visible ASCII characters without spaces, as keys have"
+    ]
+    with pytest.raises(ConfigError) as caught:
+        load("routes: {a: {pattern: /a/, destination: 'http://h', key: [sk-secret]}}")
+    assert caught.value.messages == ["config.yaml:1: routes.a.key: expected text"]
+
+
 # --- proxies ------------------------------------------------------------------------------------------------------
 
 
@@ -501,7 +520,7 @@ def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tu
 
 
 def _written(key: str, default: object) -> str:
-    inherited = key if key == "routes.NAME.provider" else key.removeprefix("routes.NAME.")
+    inherited = key if key in ("routes.NAME.provider", "routes.NAME.key") else key.removeprefix("routes.NAME.")
     names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
     names |= {count * 1024: f"{count}KiB" for count in (4, 16, 64)}
     names |= {count * 1024**2: f"{count}MiB" for count in (1, 32, 64)}

@@ -1,7 +1,7 @@
 """Reads a `_request.bin` or `_response.bin`: its heads, and its body with framing and compression taken off.
 
 A recording may be cut anywhere, or hold what no parser accepts: what can be read is returned, and `problems` says, in
-words for people, what is missing. Called by `recorder show` and by resend.py.
+words for people, what is missing. Called by `recorder show`, by what decodes calls, and by replays.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,5 @@
+"""What is raised where an exchange cannot be sent again. Everything that prepares one raises it; commands print it."""
+
+
+class ReplayError(Exception):
+    """Why, and what to do; the text is for people, and may quote the recording."""
