@@ -13,6 +13,7 @@ COPY traffic traffic
 COPY recorder recorder
 COPY ingest_server ingest_server
 COPY replay replay
+COPY recorded_llm recorded_llm
 COPY commands commands
 RUN pip install --no-cache-dir --no-build-isolation --no-deps .
 COPY deploy/compose-config.yaml /etc/llm-flight-recorder/config.yaml

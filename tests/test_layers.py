@@ -38,6 +38,7 @@ _ROOMS: Final = {
     "ingest_server": Room(frozenset({"traffic"})),
     "replay": Room(frozenset({"traffic"})),
     "commands": Room(_SERVICES),
+    "recorded_llm": Room(_SERVICES),
     "cli": Room(_SERVICES | {"commands"}),
 }
 # What reaches outside the process or asks for the time: never in traffic/, which is pure.

@@ -18,7 +18,7 @@ from commands.config_file import load_config
 ROOT = Path(__file__).parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-PACKAGES = ("traffic", "recorder", "ingest_server", "replay", "commands")
+PACKAGES = ("traffic", "recorder", "ingest_server", "replay", "commands", "recorded_llm")
 
 
 def _name(requirement: str) -> str:
@@ -119,7 +119,7 @@ def test_the_wheel_gives_the_recorder_command_its_license_and_its_version(wheel:
         [info] = {name.partition("/")[0] for name in archive.namelist() if ".dist-info/" in name}
         entry_points = archive.read(f"{info}/entry_points.txt").decode()
         assert archive.read(f"{info}/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
-    assert entry_points == "[console_scripts]\nrecorder = cli:main\n"
+    assert entry_points == "[console_scripts]\nrecorder = cli:main\n\n[pytest11]\nrecorded_llm = recorded_llm.plugin\n"
     assert info == f"llm_flight_recorder-{PROJECT['project']['version']}.dist-info"
 
 

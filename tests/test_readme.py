@@ -12,7 +12,7 @@ from cli import COMMANDS, recorder
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 TEXTS = [README, *((ROOT / name).read_text("utf-8") for name in ("CHANGELOG.md", "CONTRIBUTING.md"))]
-ROOMS = ("traffic", "recorder", "ingest_server", "replay", "commands")
+ROOMS = ("traffic", "recorder", "ingest_server", "replay", "commands", "recorded_llm")
 
 
 def _code_lines() -> list[str]:
