@@ -71,16 +71,18 @@ class _Place(NamedTuple):
 
 def fill(head: bytes, reaches: str, credentials: Credentials) -> Filled:
     """`reaches`: the origin where they arrive. Raises ReplayError, which tells all that is missing."""
+    if _PLACEHOLDER.search(head) is None:
+        return Filled(head, [])
     notes: dict[str, None] = {}
     missing: dict[str, None] = {}
     found = _Found(credentials, reaches)
 
-    def filled(line: bytes) -> Iterator[bytes]:
+    def filled(line: bytes, *, is_first: bool) -> Iterator[bytes]:
         start = 0
         for match in _PLACEHOLDER.finditer(line):
             yield line[start : match.start()]
             start = match.end()
-            place = _place(line, match.start())
+            place = _place(line[: match.start()], is_first=is_first)
             value, source = found.value(place, match[0])
             if value is not None:
                 notes[f"{place.name} is {source}"] = None
@@ -93,15 +95,15 @@ def fill(head: bytes, reaches: str, credentials: Credentials) -> Filled:
                 missing[found.wanted(place)] = None
         yield line[start:]
 
-    lines = [b"".join(filled(line)) for line in head.split(b"\r\n")]
+    lines = [b"".join(filled(line, is_first=not at)) for at, line in enumerate(head.split(b"\r\n"))]
     if missing:
         raise ReplayError("\n".join(missing))
     return Filled(b"\r\n".join(lines), list(notes))
 
 
-def _place(line: bytes, start: int) -> _Place:
-    before = line[:start]
-    parameter = _PARAMETER.search(before)
+def _place(before: bytes, *, is_first: bool) -> _Place:
+    """`before`: what stands before it in its line."""
+    parameter = _PARAMETER.search(before) if is_first else None
     if parameter is not None:
         return _Place(parameter[1].decode("latin-1"), True, parameter[1].lower() in _KEY_PARAMETERS)
     return _Place(before.partition(b":")[0].decode("latin-1"), False, _KEY_FIELD.match(before) is not None)

@@ -97,6 +97,13 @@ def test_a_parameter_of_the_url_is_filled_percent_encoded() -> None:
     assert found.notes == ["key is OPENAI_API_KEY", "token is from the vault"]
 
 
+def test_a_key_within_the_url_of_a_header_is_that_headers() -> None:
+    line = f"Referer: https://a/?key={ONE}"
+    assert filled(line, OPENAI, Credentials({}, {}, {}, vault))[0] == "Referer: https://a/?key=sk-kept"
+    with pytest.raises(ReplayError, match=r"^Referer is redacted"):
+        fill(head(line), OPENAI, Credentials(ENVIRON))
+
+
 def test_what_is_missing_is_told_with_what_gives_it_all_at_once() -> None:
     raw = head(f"Authorization: Bearer {ONE}", f"Cookie: {TWO}", target=f"/x?key={ONE}")
     with pytest.raises(ReplayError) as raised:

@@ -1,10 +1,11 @@
-"""The text of an answer while it arrives: of a stream as its events tell it, of one document at its end.
+"""The text of an answer while it arrives: of a stream as its events tell it, of one document at its end; and behind it
+a line for each call of a tool, `→ NAME ARGUMENTS`.
 
-What no dialect knows, errors, and documents without text go as they are, without their compression. Called by
+What no dialect knows, errors, and documents without either go as they are, without their compression. Called by
 `recorder replay`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -12,8 +13,9 @@ from traffic.capture.metadata import Metadata
 from traffic.http1.head import ResponseHead
 from traffic.http1.unpacking import unpacker_of
 from traffic.llm.answer import MALFORMED, framing_of
+from traffic.llm.call import ToolCall
 from traffic.llm.decode import BODY_BYTES_MAX
-from traffic.llm.dialect import Asked, Dialect, StreamReader
+from traffic.llm.dialect import Answered, Asked, Dialect, StreamReader
 from traffic.llm.documents import read_document
 from traffic.llm.events import Event, list_events, ndjson_events, sse_events
 from traffic.llm.request import read_request
@@ -47,6 +49,7 @@ class LiveAnswer:
         self._held = bytearray()  # of which nothing was shown yet
         self._framing: Framing | None = None
         self._reader: StreamReader | None = None  # of a stream, once it is known to be one
+        self._is_at_line_start = True
         self._told = 0  # elements of the one list that a stream is: it is read again and again
 
     def begin(self, head: ResponseHead) -> None:
@@ -70,8 +73,9 @@ class LiveAnswer:
         content, self._held = bytes(self._held), bytearray()
         if self._reader is not None and self._framing is not None:
             yield from self._texts(self._reader, islice(READERS[self._framing](content, []), self._told, None))
+            yield from self._calls(self._reader.answered)
         elif content:
-            yield self._document_text(content) or content
+            yield from self._document_texts(content) or [content]
 
     def _find_framing(self, dialect: Dialect) -> None:
         """Else it may be a document."""
@@ -94,23 +98,35 @@ class LiveAnswer:
         content, self._held = bytes(self._held[:end]), self._held[end:]
         yield from ndjson_events(content, []) if self._framing == "ndjson" else sse_events(content, [])
 
-    def _document_text(self, content: bytes) -> bytes:
+    def _document_texts(self, content: bytes) -> list[bytes]:
         assert self._dialect is not None
         try:
-            output = self._dialect.answered(read_document(content)).output
+            answered = self._dialect.answered(read_document(content))
         except MALFORMED:
-            return b""
-        return "\n".join(message.text for message in output if message.text).encode("utf-8", "replace")
+            return []
+        text = "\n".join(message.text for message in answered.output if message.text)
+        self._is_at_line_start = not text or text.endswith("\n")
+        calls = self._calls(lambda: answered)
+        return [text.encode("utf-8", "replace"), *calls] if text else list(calls)
 
-    @staticmethod
-    def _texts(reader: StreamReader, events: Iterator[Event]) -> Iterator[bytes]:
+    def _calls(self, answered: Callable[[], Answered]) -> Iterator[bytes]:
+        try:
+            parts = [part for message in answered().output for part in message.parts]
+        except MALFORMED:
+            return
+        lines = [f"→ {part.name} {part.arguments.strip()}".rstrip() for part in parts if isinstance(part, ToolCall)]
+        if lines:
+            yield (("" if self._is_at_line_start else "\n") + "\n".join(lines)).encode("utf-8", "replace")
+
+    def _texts(self, reader: StreamReader, events: Iterator[Event]) -> Iterator[bytes]:
         for event in events:
             try:
                 chunks = reader.feed(event)
             except MALFORMED:
                 continue
             for chunk in chunks:
-                if chunk.kind in ("text", "refusal"):
+                if chunk.kind in ("text", "refusal") and chunk.text:
+                    self._is_at_line_start = chunk.text.endswith("\n")
                     yield chunk.text.encode("utf-8", "replace")
 
 

@@ -11,6 +11,7 @@ from traffic.capture.exchange import RecordedExchange
 from traffic.http1.content import dechunk
 from traffic.http1.head import ResponseHead
 from traffic.http1.message import END, ResponseReader
+from traffic.llm.call import ToolCall
 from traffic.llm.dialects import BUILT_IN
 from traffic.llm.live_answer import live_answer
 
@@ -40,13 +41,16 @@ def test_whatever_the_pieces_the_text_is_that_of_the_decoded_call(
     exchange = files(*seed, coding)
     decoded = DECODER.decode(exchange)
     assert decoded is not None
-    text = "".join(message.text for message in decoded.call.output)
+    texts = ["".join(message.text for message in decoded.call.output)]
+    parts = [part for message in decoded.call.output for part in message.parts]
+    texts += [f"→ {part.name} {part.arguments}".rstrip() for part in parts if isinstance(part, ToolCall)]
+    text = "\n".join(filter(None, texts))
     for piece_bytes in (1, 7, 1_000_000):
         found = b"".join(shown(exchange, piece_bytes)).decode()
         assert found == text or (not text and json.loads(found)), piece_bytes
 
 
-def test_text_is_shown_event_by_event_without_reasoning_and_tools() -> None:
+def test_text_is_shown_event_by_event_without_reasoning_and_calls_of_tools_in_the_end() -> None:
     deltas = [*chat.LLAMA_DELTAS, *chat.PLAIN_DELTAS, *chat.TOOLS_DELTAS, *chat.REFUSAL_DELTAS]
     events = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     body = sse(b": OPENROUTER PROCESSING", *events, b"[DONE]")
@@ -56,6 +60,7 @@ def test_text_is_shown_event_by_event_without_reasoning_and_tools() -> None:
         *(piece.encode() for piece in ("Gr", "üezi!", " 21 °C", " ☀️")),
         b"I can't",
         b" help with that.",
+        '\n→ weather {"city": "Zürich"}\n→ now {}'.encode(),
     ]
 
 
