@@ -24,6 +24,7 @@ COMMANDS = {
     "replay": "commands.replay:replay_command",
     "diff": "commands.diff:diff_command",
     "play": "commands.play:play_command",
+    "export": "commands.export:export_command",
     "reindex": "commands.reindex:reindex_command",
     "verify": "commands.verify:verify_command",
     "prune": "commands.prune:prune_command",

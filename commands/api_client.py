@@ -50,6 +50,10 @@ class _NotYetError(AskError):
     """The server has just started, and its index not yet; or it cannot."""
 
 
+class RefusedError(AskError):
+    """The server is there, and says no to this question."""
+
+
 class ApiClient:
     """Every method raises AskError."""
 
@@ -178,4 +182,4 @@ class ApiClient:
                 f"the ingest server at {self.name} is of an older version, which answers no questions: "
                 "--log-dir reads its folder"
             )
-        raise AskError(text.strip() or f"the ingest server at {self.name} answers {status}")
+        raise RefusedError(text.strip() or f"the ingest server at {self.name} answers {status}")

@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from commands.api_client import ApiClient, Values
+from commands.api_client import ApiClient, RefusedError, Values
 from commands.pages import newest
 from commands.plain_text import plain
 from commands.source import Source, source_options
@@ -48,9 +48,12 @@ class Selection:
         """Nothing was asked for: what that means is up to the command."""
         return not self.references and self.filters is None
 
-    def exchanges(self) -> Iterator[RecordedExchange]:
+    def exchanges(self, on_problem: Callable[[str], None] | None = None) -> Iterator[RecordedExchange]:
         """Those of the references in the order given, then those that pass the filters; of several, oldest first. What
         `last` means is settled before the first is given. Raises click.ClickException.
+
+        Of many, one that cannot be read is told to `on_problem` and passed over; without that it is an error, but in
+        a folder, of which stderr tells it.
         """
         things: list[Path | str] = [Path(each) if is_path(each) else each for each in self.references]
         api: ApiClient | None = None
@@ -61,25 +64,30 @@ class Selection:
                 things += [each.id for each in newest(api, self.filters, sys.maxsize)][::-1]
         for thing in things:
             if isinstance(thing, Path):
-                yield from _of_path(thing)
-            else:
-                assert api is not None
+                yield from _of_path(thing, on_problem or warn)
+                continue
+            assert api is not None
+            try:
                 yield api.recorded(thing)
+            except RefusedError as error:
+                if on_problem is None:
+                    raise
+                on_problem(f"{thing}: {error.message}")
 
-    def everything(self) -> Iterator[RecordedExchange]:
+    def everything(self, on_problem: Callable[[str], None] | None = None) -> Iterator[RecordedExchange]:
         """All that the source has, oldest first."""
-        return replace(self, references=(), filters=[]).exchanges()
+        return replace(self, references=(), filters=[]).exchanges(on_problem)
 
 
-def _of_path(path: Path) -> Iterator[RecordedExchange]:
+def _of_path(path: Path, on_problem: Callable[[str], None]) -> Iterator[RecordedExchange]:
     try:
-        yield from exchanges_in(path, _warn) if path.is_dir() else [read_exchange(path)]
+        yield from exchanges_in(path, on_problem) if path.is_dir() else [read_exchange(path)]
     except RecordingError as error:
         hint = "; an id has four or more hex digits, or is last or last~2" if len(path.parts) == 1 else ""
         raise click.ClickException(plain(f"{error}{hint}")) from None
 
 
-def _warn(problem: str) -> None:
+def warn(problem: str) -> None:
     click.echo(f"passed over: {plain(problem)}", err=True)
 
 

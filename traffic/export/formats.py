@@ -75,6 +75,8 @@ _ROWS: Final = (
     Format("har", "har", ".har", "HAR 1.2, for browsers' tools, mitmproxy and others", can_be_read=True),
     Format("curl", "curl", ".sh", "commands for curl, with keys as variables"),
     Format("http", "http_file", ".http", "requests for the HTTP clients of VS Code and JetBrains"),
+    Format("openai-ft", "openai_ft", ".ft.jsonl", "conversations for fine-tuning at OpenAI", needs_a_file=True),
+    Format("parquet", "parquet", ".parquet", "a table, a row per exchange", is_binary=True, needs_a_file=True),
     Format("otlp", "otlp", ".otlp.jsonl", "spans of calls for OpenTelemetry, JSON a line", options=("with_content",)),
 )
 FORMATS: Final = {row.name: row for row in _ROWS}

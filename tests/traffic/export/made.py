@@ -19,7 +19,9 @@ def id_of(number: int) -> str:
 
 
 def numbered(number: int, exchange: RecordedExchange, **facts: Any) -> RecordedExchange:
-    changes = {"id": id_of(number), "started_at": f"2026-09-13T02:11:{number:02d}.123456Z", **facts}
+    minute, second = divmod(number, 60)
+    started_at = f"2026-09-13T{2 + minute // 60:02d}:{(11 + minute) % 60:02d}:{second:02d}.123456Z"
+    changes = {"id": id_of(number), "started_at": started_at, **facts}
     return exchange._replace(metadata=msgspec.structs.replace(exchange.metadata, **changes))
 
 

@@ -1,0 +1,150 @@
+"""`recorder export`: recordings in the formats of others (traffic/export/), into a file or to stdout.
+
+What cannot be read, or has no place in a format, is left out and told on stderr. What is lost that way, because it
+cannot be read, makes exit code 1.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from commands.command_group import examples
+from commands.config_option import load_or_exit
+from commands.output_file import output_file
+from commands.plain_text import plain
+from commands.progress import progress
+from commands.selection import Selection, selection_options, warn
+from traffic.capture.exchange import RecordedExchange
+from traffic.export.formats import FORMATS, Format
+from traffic.export.missing import MissingError
+from traffic.llm.decode import Decoder
+from traffic.llm.registry import find_dialects
+
+_FORMATS: Final = "\b\nFormats:\n" + "\n".join(f"  {row.name:11}{row.help}" for row in FORMATS.values())
+
+
+@click.command(
+    "export",
+    epilog=_FORMATS
+    + "\n\n"
+    + examples(
+        "recorder export --out all.har",
+        "recorder export last --format curl",
+        "recorder export --query 'model=gpt-4o since=2d' --format openai-ft --out train.jsonl",
+        "recorder export logs/ --format jsonl | jq .call.usage",
+    ),
+)
+@click.option(
+    "--format",
+    "name",
+    metavar="FORMAT",
+    type=click.Choice(list(FORMATS)),
+    help="One of those below. Default: what the extension of --out tells.",
+)
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Where to. Default: stdout."
+)
+@click.option("--content", is_flag=True, help="With otlp: prompts and answers as well.")
+@selection_options
+def export_command(selection: Selection, name: str | None, out: Path | None, *, content: bool) -> None:
+    """Write recordings in another format: all of them, or those that are asked for, oldest first.
+
+    ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
+    one of an exchange's files, or a folder of recordings. docs/export.md says what is in each format.
+    """
+    form = _format(name, out)
+    if content and "with_content" not in form.options:
+        raise click.UsageError(f"--content is for {_names('with_content')}")
+    if form.is_binary and out is None and sys.stdout.isatty():
+        raise click.UsageError(f"{form.name} is nothing for a terminal: give --out FILE{form.extension}, or a pipe")
+    export = _Export(selection)
+    try:
+        with output_file(out, needs_a_file=form.needs_a_file) as file:
+            options: dict[str, Any] = {"with_content": True} if content else {}
+            left_out = form.writer()(export, file, _decoder(selection), **options) or {}
+    except MissingError as error:
+        raise click.ClickException(str(error)) from None
+    _tell(export, dict(left_out), out)
+    if export.unreadable:
+        raise SystemExit(1)
+
+
+class _Export:
+    """The exchanges, counted as they pass."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self.count = 0
+        self.unreadable = 0
+
+    def __iter__(self) -> Iterator[RecordedExchange]:
+        with progress("exporting") as tell:
+            for exchange in self._exchanges():
+                if not _has_a_moment(exchange):
+                    self._pass_over(
+                        f"{exchange.metadata.id}: its metadata tells no moment: {exchange.metadata.started_at}"
+                    )
+                    continue
+                yield exchange
+                self.count += 1
+                if tell is not None:
+                    tell(self.count, 0)
+
+    def _exchanges(self) -> Iterable[RecordedExchange]:
+        selection = self._selection
+        return selection.everything(self._pass_over) if selection.is_empty else selection.exchanges(self._pass_over)
+
+    def _pass_over(self, problem: str) -> None:
+        self.unreadable += 1
+        warn(problem)
+
+
+def _has_a_moment(exchange: RecordedExchange) -> bool:
+    """Anybody may have changed metadata: it may look like one, and be the 32nd of a month."""
+    try:
+        datetime.fromisoformat(exchange.metadata.started_at)
+    except ValueError:
+        return False
+    return True
+
+
+def _format(name: str | None, out: Path | None) -> Format:
+    if name is not None:
+        return FORMATS[name]
+    if out is None:
+        raise click.UsageError(f"give --format: {', '.join(FORMATS)}")
+    fitting = [row for row in FORMATS.values() if out.name.lower().endswith(row.extension)]
+    if not fitting:
+        raise click.UsageError(f"what {plain(out.name)} should be is not known: give --format, {', '.join(FORMATS)}")
+    return max(fitting, key=lambda row: len(row.extension))
+
+
+def _names(option: str) -> str:
+    return ", ".join(row.name for row in FORMATS.values() if option in row.options)
+
+
+def _decoder(selection: Selection) -> Decoder:
+    prices = load_or_exit(selection.source.config_path, quiet=True).ingest.index.prices
+    registry = find_dialects(lambda problem: click.echo(plain(problem), err=True))
+    return Decoder(registry.dialects, prices, registry.registered)
+
+
+def _tell(export: _Export, left_out: dict[str, int], out: Path | None) -> None:
+    """On stderr; nothing of a pipe where all went well."""
+    written = export.count - sum(left_out.values())
+    if out is not None or written < export.count or not written:
+        where = f" to {plain(str(out))}" if out is not None else ""
+        click.echo(f"{written:,} of {_exchanges(export.count)} exported{where}", err=True)
+    for reason, count in left_out.items():
+        if count:
+            click.echo(f"left out: {count:,}, {reason}", err=True)
+    if export.unreadable:
+        click.echo(f"passed over: {_exchanges(export.unreadable)} that cannot be read, named above", err=True)
+
+
+def _exchanges(count: int) -> str:
+    return f"{count:,} exchange{'' if count == 1 else 's'}"

@@ -1,0 +1,5 @@
+"""What a format needs, and is not installed."""
+
+
+class MissingError(Exception):
+    """The text says how to install it."""
