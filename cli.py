@@ -22,6 +22,7 @@ COMMANDS = {
     "stats": "commands.stats:stats_command",
     "sessions": "commands.sessions:sessions_command",
     "replay": "commands.replay:replay_command",
+    "fork": "commands.fork:fork_command",
     "diff": "commands.diff:diff_command",
     "play": "commands.play:play_command",
     "export": "commands.export:export_command",

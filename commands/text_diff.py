@@ -15,7 +15,7 @@ from commands.plain_text import plain
 
 REMOVED, ADDED = "red", "green"
 _WORDS: Final = re.compile(r"\s+|\w+|[^\w\s]")
-_COMPARISONS_MAX: Final = 4_000_000  # of words with words; more are shown as removed and added
+_COMPARISONS_MAX: Final = 4_000_000  # of lines or words with each other; more are shown as removed and added
 _BESIDE_LINES: Final = 1
 _BESIDE_CHARACTERS: Final = 60
 _LEFT_OUT: Final = "…"
@@ -37,6 +37,9 @@ def changed_words(a: str, b: str) -> list[Text]:
 
 
 def _steps(a: Sequence[str], b: Sequence[str]) -> Iterator[tuple[str, tuple[int, int], tuple[int, int]]]:
+    if len(a) * len(b) > _COMPARISONS_MAX:
+        yield "replace", (0, len(a)), (0, len(b))
+        return
     for tag, start_a, end_a, start_b, end_b in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         yield tag, (start_a, end_a), (start_b, end_b)
 
@@ -54,8 +57,6 @@ def _beside(lines: list[str], *, is_first: bool, is_last: bool) -> list[Text]:
 
 def _changed_block(a: str, b: str) -> Text:
     words = _WORDS.findall(a), _WORDS.findall(b)
-    if len(words[0]) * len(words[1]) > _COMPARISONS_MAX:
-        return Text("\n").join([_removed(a), _added(b)])
     line = Text()
     for tag, (start_a, end_a), (start_b, end_b) in _steps(*words):
         removed, added = "".join(words[0][start_a:end_a]), "".join(words[1][start_b:end_b])

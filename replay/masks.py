@@ -137,6 +137,11 @@ class Masks:
                     self._ignored[side].append(parse(path))
         self.headers = frozenset(headers)  # in lower case
 
+    @property
+    def is_used(self) -> bool:
+        """Whether the user ignores anything."""
+        return bool(self.headers or any(self._ignored.values()))
+
     def paths(self, dialect: str | None, side: Side) -> tuple[JsonPath, ...]:
         """What to mask on that side. None, or a dialect that is not built in: the user's paths alone."""
         built_in = VOLATILE.get(dialect or "", {}).get(side, ()) if side != "answer" else ()

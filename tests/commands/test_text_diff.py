@@ -28,4 +28,4 @@ def test_what_changed_is_marked_where_it_stands(a: str, b: str, lines: list[str]
 
 def test_texts_that_are_too_long_to_compare_by_words_are_shown_as_removed_and_added() -> None:
     a, b = "a b " * 1_500, "c d " * 1_500
-    assert [line.plain for line in changed_words(a, b)] == [f"[-{a}-]", f"{{+{b}+}}"]
+    assert [line.plain for line in changed_words(a, b)] == [f"[-{a}-]{{+{b}+}}"]
