@@ -9,8 +9,8 @@ The configuration's key goes to the configured server alone. `source_options` ad
 a Source and opens it when it needs it.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -33,9 +33,19 @@ class Source:
     key: str | None
     log_dir: Path | None
 
-    def open(self) -> AbstractContextManager[ApiClient]:
+    @contextmanager
+    def open(self) -> Iterator[ApiClient]:
+        """At the end it says where the answers lacked what the server has not indexed yet."""
         found = self.find()
-        return nullcontext(found) if isinstance(found, ApiClient) else _folder(found)
+        if isinstance(found, Folder):
+            with _folder(found) as api:
+                yield api
+            return
+        yield found
+        index = found.index()
+        if index.state == "catching up" and (index.done or 0) < (index.total or 0):
+            progress = f"{index.done or 0:,} of {index.total:,} recordings"
+            click.echo(f"the index is catching up, with {progress} so far: others are missing", err=True)
 
     def find(self) -> "ApiClient | Folder":
         """Raises AskError where there is neither."""

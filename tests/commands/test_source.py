@@ -1,5 +1,6 @@
 """Which source a command asks, and what it says where that one has no answer."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -24,12 +25,13 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]
 
 
 @contextmanager
-def answering(status: int, body: str, health: str = "{}") -> Iterator[str]:
-    """A server that is none of this version's."""
+def answering(status: int, body: str, health: str = "{}", index: str = "") -> Iterator[str]:
+    """A server that is none of this version's, unless it has an index."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             code, text = (200, health) if self.path == "/health" else (status, body)
+            text = index if index and self.path == "/v1/index" else text
             self.send_response(code)
             self.send_header("Content-Length", str(len(text.encode())))
             self.end_headers()
@@ -155,6 +157,25 @@ def test_what_is_no_ingest_server_or_an_older_one_is_told_apart(recorder: Run) -
 def test_what_a_server_says_does_not_act_on_the_terminal(recorder: Run) -> None:
     with answering(503, "\x1b[2J\x9b", '{"open_exchanges": 0}') as url:
         assert recorder("list", "--server", url).stderr == "Error: \\x1b[2J\\x9b\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "said"),
+    [
+        (
+            "catching up",
+            45_000,
+            "the index is catching up, with 45,000 of 120,000 recordings so far: others are missing\n",
+        ),
+        ("catching up", 120_000, ""),
+        ("reindexing", 45_000, ""),
+    ],
+)
+def test_where_the_server_has_not_indexed_all_yet_it_is_said(recorder: Run, state: str, done: int, said: str) -> None:
+    index = {"state": state, "indexed": 1, "waiting": 0, "done": done, "total": 120_000, "problem": None}
+    with answering(200, '{"exchanges": [], "next": null}', index=json.dumps(index)) as url:
+        found = recorder("list", "--server", url)
+    assert (found.returncode, found.stderr) == (0, f"{said}no exchange is recorded in {url}\n")
 
 
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(recordings: Recordings, tmp_path: Path) -> None:
