@@ -25,14 +25,13 @@ import msgspec
 from ingest_server import files, sidecar
 from ingest_server.settings import Retention
 from ingest_server.sidecar import Kept
-from traffic.capture import names
+from traffic.capture import metadata, names
 
 WINDOW = 50_000
 CHUNK = 25  # recordings that are judged together
 ENTRIES_PER_PAUSE = 1_000
 SETTLED_S = 10.0
 ENDLESS_S = 3600.0
-METADATA_BYTES_MAX = 16 * 1024 * 1024
 _SIDECAR_START_BYTES = 1024 * 1024
 
 _Place = tuple[str, str]  # name that its files begin with, folder: sorts by start
@@ -150,7 +149,7 @@ class Selection:
         path = self._root + place[1] + place[0] + names.METADATA
         try:
             written_s = os.lstat(path).st_mtime
-            facts = _decode(files.read_regular(path, METADATA_BYTES_MAX))
+            facts = _decode(files.read_regular(path, metadata.BYTES_MAX))
         except (OSError, ValueError, RecursionError):
             return None
         is_endless = not facts.completed and facts.error is None

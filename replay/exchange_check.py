@@ -23,8 +23,6 @@ from traffic.capture.exchange import RecordedExchange
 from traffic.capture.message_check import MessageCheck
 from traffic.capture.metadata import Metadata, RequestFields, ResponseFields
 
-METADATA_BYTES_MAX = 16 * 1024 * 1024  # the largest that the ingest server writes has about 6 MiB
-
 State = Literal["complete", "incomplete", "open", "invalid"]
 
 
@@ -72,7 +70,7 @@ def problem_with(exchange: RecordedExchange) -> str | None:
 
 
 def _describe(root: str, stem: str) -> Metadata:
-    facts = metadata.decode(read(root + stem + names.METADATA, METADATA_BYTES_MAX))
+    facts = metadata.decode(read(root + stem + names.METADATA, metadata.BYTES_MAX))
     _refuse_contradiction(facts)
     return facts
 

@@ -16,7 +16,6 @@ from traffic.capture import foreign, metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 
-METADATA_BYTES_MAX = 16 * 1024 * 1024
 BODY_BYTES_MAX = 1024 * 1024 * 1024  # of each `.bin`, which is in memory as a whole
 
 
@@ -80,7 +79,7 @@ def _read(stem: str) -> RecordedExchange | None:
 
 def _metadata(file: str) -> Metadata | None:
     try:
-        return metadata.decode(read(file, METADATA_BYTES_MAX))
+        return metadata.decode(read(file, metadata.BYTES_MAX))
     except FileNotFoundError:
         return None
     except OSError as error:

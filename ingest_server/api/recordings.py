@@ -13,8 +13,6 @@ from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.llm.decode import BODY_BYTES_MAX
 
-METADATA_BYTES_MAX = 16 * 1024 * 1024
-
 
 class Recordings:
     def __init__(self, root: str) -> None:
@@ -45,7 +43,7 @@ class Recordings:
 
     def metadata(self, stem: str) -> tuple[Metadata, bytes]:
         """Read, and as it is stored. Raises AnswerError."""
-        stored = self.read(stem, names.METADATA, METADATA_BYTES_MAX)
+        stored = self.read(stem, names.METADATA, metadata.BYTES_MAX)
         try:
             return metadata.decode(stored), stored
         except (ValueError, RecursionError) as error:

@@ -20,7 +20,6 @@ from traffic.capture.metadata import Metadata
 from traffic.llm.built_in_prices import built_in_rates
 from traffic.llm.decode import BODY_BYTES_MAX, Decoded, Decoder
 
-METADATA_BYTES_MAX: Final = 64 * 1024 * 1024
 SPENT: Final = "reading it ended the indexer twice: it is not decoded"
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -59,7 +58,7 @@ class Reader:
         """With what its metadata says."""
         log.warning("%s: %s", stem, SPENT)
         try:
-            facts = metadata.decode(_read_file(self._root + stem + names.METADATA, METADATA_BYTES_MAX))
+            facts = metadata.decode(_read_file(self._root + stem + names.METADATA, metadata.BYTES_MAX))
             entry = entry_of(stem, facts, None, self._decoder.fingerprint)
         except (OSError, ValueError):
             return None
@@ -84,7 +83,7 @@ def read_one(root: str, stem: str, decoder: Decoder) -> Read | None:
 
 def _read_raw(path: str) -> RecordedExchange:
     return RecordedExchange(
-        metadata.decode(_read_file(path + names.METADATA, METADATA_BYTES_MAX)),
+        metadata.decode(_read_file(path + names.METADATA, metadata.BYTES_MAX)),
         _read_file(path + names.REQUEST, BODY_BYTES_MAX),
         _read_file(path + names.RESPONSE, BODY_BYTES_MAX),
     )

@@ -16,6 +16,7 @@ from traffic.http1.head import head_end
 
 SCHEMA: Final = 1
 ARRIVALS_MAX = 65_536
+BYTES_MAX: Final = 16 * 1024 * 1024  # of a file that is read; the largest that the ingest server writes has about 6 MiB
 HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
 
 _is_head = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*:[^\r\n]*\r\n)*\r\n").fullmatch
