@@ -27,6 +27,7 @@ COMMANDS = {
     "play": "commands.play:play_command",
     "export": "commands.export:export_command",
     "reindex": "commands.reindex:reindex_command",
+    "import": "commands.import_recordings:import_command",
     "verify": "commands.verify:verify_command",
     "prune": "commands.prune:prune_command",
     "vault": "commands.vault:vault_command",

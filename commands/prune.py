@@ -13,12 +13,11 @@ from typing import Any
 
 import click
 
-from commands.api_client import ApiClient, AskError
 from commands.command_group import examples
 from commands.config_option import config_option, load_or_exit
 from commands.config_values import parse_bytes, parse_duration
 from commands.plain_text import plain
-from commands.source import Source
+from commands.running_server import has_looked
 from ingest_server import deletion
 from ingest_server.selection import CHUNK, Selection, Victim
 from ingest_server.settings import Retention
@@ -78,21 +77,13 @@ def prune_command(config_path: Path | None, log_dir: Path | None, *, dry_run: bo
         else:
             prune.delete(None)
         if is_locked(prune.log_dir / ".ingest" / "lock"):
-            _tell_server(Source(config_path, None, None, None) if log_dir is None else None)
+            is_told = log_dir is None and has_looked(config_path)
+            if not is_told:
+                click.echo(
+                    "the ingest server at work here goes on listing what is deleted, until its next start", err=True
+                )
     except OSError as error:
         raise click.ClickException(f"{plain(str(error.filename or prune.log_dir))}: {error.strerror}") from None
-
-
-def _tell_server(source: Source | None) -> None:
-    """Have the ingest server at work on the folder look for what has gone; None: it is not known where that is."""
-    try:
-        server = source.find() if source is not None else None
-        if isinstance(server, ApiClient):
-            server.reindex([("decoder_changed", "true")])
-            return
-    except AskError:
-        pass
-    click.echo("the ingest server at work here goes on listing what is deleted, until its next start", err=True)
 
 
 def _resolve(

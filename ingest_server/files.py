@@ -61,7 +61,7 @@ class Files:
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
-        for stem in self._stems(started_ns, exchange_id):
+        for stem in self.stems(started_ns, exchange_id):
             path = self.root + stem
             try:
                 write_new(path + names.REQUEST, request)
@@ -88,7 +88,8 @@ class Files:
         write_over(self._temporary, data)
         os.replace(self._temporary, path)  # noqa: PTH105
 
-    def _stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:
+    def stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:
+        """What the exchange's files may be called, best first; makes the folder of its day."""
         folder = ""
         if self._daily:
             day = names.day(started_ns)

@@ -7,6 +7,7 @@ Called by the ingest server, which alone creates such files, and by what looks f
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from time import gmtime, strftime
 
@@ -15,6 +16,7 @@ RESPONSE = "_response.bin"
 METADATA = "_metadata.json"
 PARTS = (REQUEST, RESPONSE, METADATA)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _split = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{3}_[0-9a-f]{8})(_request\.bin|_response\.bin|_metadata\.json)"
@@ -73,6 +75,18 @@ def iso(at_ns: int) -> str:
     second, nanos = divmod(at_ns, 1_000_000_000)
     date, _, clock = _second(second).partition("_")
     return f"{date}T{clock.replace('-', ':')}.{nanos // 1000:06d}Z"
+
+
+def moment_ns(text: str) -> int:
+    """A date and time of ISO 8601, UTC where it names no zone, since the epoch. Raises ValueError, in words."""
+    try:
+        moment = datetime.fromisoformat(text)
+        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text[:40]!r} is no date and time") from None
+    if since < timedelta(0):
+        raise ValueError(f"{text[:40]!r} lies before 1970")
+    return since // timedelta(microseconds=1) * 1000
 
 
 @lru_cache(maxsize=64)

@@ -20,7 +20,7 @@ import msgspec
 from traffic.capture import metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
-from traffic.export.foreign import FormatError, Tell, moment_ns, refuse
+from traffic.export.foreign import FormatError, Tell, refuse
 from traffic.export.page import Links, exchange_page, list_page, list_row
 from traffic.llm.decode import Decoder
 
@@ -43,7 +43,7 @@ def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder
         for exchange in exchanges:
             try:
                 stem = _free_stem(archive, exchange.metadata)
-            except FormatError:
+            except ValueError:
                 left_out += 1
                 continue
             count, moment = count + 1, _moment(stem)
@@ -83,13 +83,13 @@ def _write_exchange(archive: zipfile.ZipFile, stem: str, exchange: RecordedExcha
 
 
 def _free_stem(archive: zipfile.ZipFile, facts: Metadata) -> str:
-    """As a `log_dir` would name it. Raises FormatError."""
-    started_ns = moment_ns(facts.started_at)
+    """As a `log_dir` would name it. Raises ValueError."""
+    started_ns = names.moment_ns(facts.started_at)
     for digits in (names.short_id(facts.id), *names.other_digits(facts.id)):
         stem = names.stem(started_ns, digits)
         if f"{_FOLDER}{stem}{names.METADATA}" not in archive.NameToInfo:
             return stem
-    raise FormatError("every name for it is taken")
+    raise ValueError("every name for it is taken")
 
 
 def _moment(stem: str) -> _Moment:

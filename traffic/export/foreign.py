@@ -6,7 +6,6 @@ incomplete. Called by the formats that are read.
 
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from hashlib import blake2b, sha256
 from typing import Final, Literal, NamedTuple, NoReturn
 
@@ -19,7 +18,6 @@ from traffic.capture.metadata import Durations, ErrorFields, Metadata, ReceivedF
 from traffic.capture.redact import Redactor, Side
 from traffic.capture.redact_exchange import redact_heads
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNKNOWN: Final = Durations(None, None, None)
 
 Tell = Callable[[str], object]  # what is wrong with one exchange, which is passed over
@@ -71,18 +69,6 @@ def exchange_of(kept: Kept) -> RecordedExchange:
         imported_from=kept.origin,
     )
     return RecordedExchange(facts, kept.request, kept.response)
-
-
-def moment_ns(text: str) -> int:
-    """A date and time of ISO 8601, UTC where it names no zone, since the epoch; raises FormatError."""
-    try:
-        moment = datetime.fromisoformat(text)
-        since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    except (ValueError, OverflowError):
-        raise FormatError(f"{text[:40]!r} is no date and time") from None
-    if since < timedelta(0):
-        raise FormatError(f"{text[:40]!r} lies before 1970")
-    return since // timedelta(microseconds=1) * 1000
 
 
 def _framing_problem(kept: Kept, facts: Metadata) -> str | None:

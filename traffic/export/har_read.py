@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Durations, Metadata
-from traffic.export.foreign import FormatError, Kept, Tell, exchange_of, moment_ns
+from traffic.export.foreign import FormatError, Kept, Tell, exchange_of
 
 HAR_BYTES_MAX: Final = 512 * 1024 * 1024  # it is in memory as a whole
 
@@ -143,7 +144,7 @@ def _kept(entry: _Entry, own: Metadata | None) -> Kept:
     line = f"{asked.method} {asked.url} {asked.httpVersion or ''}".rstrip()
     return Kept(
         "har",
-        moment_ns(entry.startedDateTime),
+        names.moment_ns(entry.startedDateTime),
         asked.url,
         _request(asked, own),
         response,

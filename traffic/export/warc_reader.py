@@ -19,10 +19,10 @@ from warcio.archiveiterator import WARCIterator
 from warcio.exceptions import ArchiveLoadFailed
 from warcio.recordloader import ArcWarcRecord
 
-from traffic.capture import metadata
+from traffic.capture import metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
-from traffic.export.foreign import FormatError, Kept, Tell, exchange_of, moment_ns
+from traffic.export.foreign import FormatError, Kept, Tell, exchange_of
 
 RECORD_BYTES_MAX: Final = 1024 * 1024 * 1024
 PENDING_MAX: Final = 64
@@ -144,7 +144,7 @@ class WarcReader:
             return
         try:
             yield exchange_of(_kept(request, response))
-        except FormatError as error:
+        except ValueError as error:
             self._tell(str(error))
 
 
@@ -156,7 +156,7 @@ def _kept(request: _Part, response: _Part | None) -> Kept:
     named = response or request
     return Kept(
         "warc",
-        moment_ns(named.date),
+        names.moment_ns(named.date),
         named.url,
         request.block,
         response.block if response is not None else b"",
