@@ -23,7 +23,7 @@ import click
 from commands.api_client import ApiClient, RefusedError, Values
 from commands.pages import newest
 from commands.plain_text import plain
-from commands.source import Source, source_options
+from commands.source import Folder, Source, source_options
 from ingest_server.index.filters import read_filters
 from replay.recordings import RecordingError, exchanges_in, read_exchange
 from traffic.capture.exchange import RecordedExchange
@@ -75,7 +75,10 @@ class Selection:
                 on_problem(f"{thing}: {error.message}")
 
     def everything(self, on_problem: Callable[[str], None] | None = None) -> Iterator[RecordedExchange]:
-        """All that the source has, oldest first."""
+        """All that the source has, oldest first: of a folder without an index, which would have to be made."""
+        found = self.source.find()
+        if isinstance(found, Folder):
+            return _of_path(found.log_dir, on_problem or warn)
         return replace(self, references=(), filters=[]).exchanges(on_problem)
 
 
