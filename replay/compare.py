@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from replay.answer_form import DECODED, answer_form
-from replay.compared_exchange import ComparedExchange, Facts
+from replay.compared_exchange import Body, ComparedExchange, Facts
 from replay.compared_headers import MATTERS, looked_at
 from replay.json_diff import Change, Kind, json_changes
 from replay.json_path import JsonPath, parse, place_text
@@ -86,39 +86,24 @@ def _outcome(pair: _Pair) -> Iterator[Difference]:
 
 
 def _request(pair: _Pair) -> Iterator[Difference]:
-    a, b, _, matters = pair
+    a, b, masks, matters = pair
     yield from _values("method", a.metadata.method, b.metadata.method, matters=matters)
     targets = (_SECRET.sub("[secret]", each.target or "") for each in (a, b))
     yield from _values("target", *targets, matters=matters)
     yield from _headers("request", a.request_fields, b.request_fields, pair)
-    changes = _body_changes(
-        (a.request_document, pair.masks.paths(a.dialect, "request")),
-        (b.request_document, pair.masks.paths(b.dialect, "request")),
-    )
-    for change in changes:
-        yield _difference("request", change, matters=matters)
+    bodies = [(each.request_body, masks.paths(each.dialect, "request")) for each in (a, b)]
+    yield from _bodies("request", bodies, matters=matters)
 
 
 def _response(pair: _Pair) -> Iterator[Difference]:
     a, b, masks, _ = pair
     yield from _headers("response", a.response_fields, b.response_fields, pair)
-    if pair.are_answers_read and (a.events is not None or b.events is not None or not pair.is_one_dialect):
+    are_read = pair.are_answers_read
+    if are_read and (a.response_body.is_stream or b.response_body.is_stream or not pair.is_one_dialect):
         return  # only the form in which answers are compared has them alike
-    read = tuple(map(parse, DECODED.get(a.dialect or "", ()))) if pair.are_answers_read else ()
-    changes = _body_changes(
-        (_response_document(a, masks), (*masks.paths(a.dialect, "response"), *read)),
-        (_response_document(b, masks), (*masks.paths(b.dialect, "response"), *read)),
-    )
-    for change in changes:
-        yield _difference("response", change, matters=True)
-
-
-def _response_document(side: ComparedExchange, masks: Masks) -> Any:
-    """Of a stream the list of its events: paths are for each of these."""
-    if side.events is None:
-        return side.response_document
-    paths = masks.paths(side.dialect, "response")
-    return [masked(event, paths) for event in side.events]
+    read = tuple(map(parse, DECODED.get(a.dialect or "", ()))) if are_read else ()
+    bodies = [(each.response_body, (*masks.paths(each.dialect, "response"), *read)) for each in (a, b)]
+    yield from _bodies("response", bodies, matters=True)
 
 
 def _answer(pair: _Pair) -> Iterator[Difference]:
@@ -127,7 +112,7 @@ def _answer(pair: _Pair) -> Iterator[Difference]:
         return
     paths = masks.paths(a.dialect, "answer")
     is_one_model = a.call.model == b.call.model
-    for change in _body_changes((answer_form(a.call), paths), (answer_form(b.call), paths)):
+    for change in json_changes(masked(answer_form(a.call), paths), masked(answer_form(b.call), paths)):
         is_told = change.place == ("reasoning",) or (change.place == ("model",) and not is_one_model)
         yield _difference("answer", change, matters=not is_told)
 
@@ -154,15 +139,21 @@ def _spelled(value: str | None) -> str | None:
     return None if value is None else "".join(_SECRET.sub("", value).lower().split())
 
 
-def _body_changes(a: tuple[Any, tuple[JsonPath, ...]], b: tuple[Any, tuple[JsonPath, ...]]) -> list[Change]:
-    """Of two documents, each with the paths that are masked in it."""
-    return json_changes(masked(*a), masked(*b))
+def _bodies(
+    section: Section, bodies: list[tuple[Body, tuple[JsonPath, ...]]], *, matters: bool
+) -> Iterator[Difference]:
+    """Of both sides, with what is masked in each."""
+    is_stream = any(body.is_stream for body, _ in bodies)
+    for change in json_changes(*(body.masked(paths) for body, paths in bodies)):
+        yield _difference(section, change, is_stream=is_stream, matters=matters)
 
 
-def _difference(section: Section, change: Change, *, matters: bool) -> Difference:
+def _difference(section: Section, change: Change, *, matters: bool, is_stream: bool = False) -> Difference:
+    """The paths of a stream are for each of its events."""
     place = change.place
     path = place_text(place) if place else ""
-    is_of_list = change.kind != "changed" and isinstance(place[-1], int)  # its length stays, whatever the element is
-    silenced = place[:-1] if is_of_list else place
+    silenced = place[1:] if is_stream else place
+    if change.kind != "changed" and silenced and isinstance(silenced[-1], int):
+        silenced = silenced[:-1]  # the list's length stays, whatever the element is
     ignore = f"{section}:{place_text(silenced)}" if silenced else None
     return Difference(section, path, change.kind, change.a, change.b, matters, ignore)

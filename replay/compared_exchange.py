@@ -1,17 +1,21 @@
 """One exchange as compare.py looks at it: its heads, its bodies as documents, its call, and the facts of it.
 
 A body is a document of JSON; else text, as JSON that is nested too deeply is; else a line that says how many bytes it
-is, and their hash. It is None where there is none, and for a WebSocket client's frames, which are random.
+is, and their hash. None: there is none. A stream is the list of its events, or of a WebSocket's messages, each of them
+a document.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from replay.masks import read_json
+from replay.json_path import JsonPath
+from replay.masks import masked, read_json
+from replay.play.frames import BINARY, TEXT, FrameError, MessageReader
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.recording import Recording, read_recording
 from traffic.http1.head import RequestHead, ResponseHead
@@ -45,6 +49,17 @@ class Facts(msgspec.Struct, frozen=True):
     gap_p99_ms: float | None
     gap_max_ms: float | None
     total_ms: float | None
+
+
+class Body(NamedTuple):
+    document: Any
+    is_stream: bool = False
+
+    def masked(self, paths: Sequence[JsonPath]) -> Any:
+        """Paths are for each event of a stream."""
+        if not self.is_stream:
+            return masked(self.document, paths)
+        return [masked(event, paths) for event in self.document]
 
 
 class ComparedExchange:
@@ -86,21 +101,17 @@ class ComparedExchange:
         return _fields(self._response.head)
 
     @cached_property
-    def request_document(self) -> Any:
-        return None if self._request.is_websocket else _document(self._request)
+    def request_body(self) -> Body:
+        return Body(_messages(self._request), True) if self._request.is_websocket else Body(_document(self._request))
 
     @cached_property
-    def events(self) -> list[Any] | None:
-        """None: the answer is no stream."""
+    def response_body(self) -> Body:
+        if self._response.is_websocket:
+            return Body(_messages(self._response), True)
         stream = stream_of(self.metadata, self._response)
         if stream is None or len(self._response.content) > _DOCUMENT_BYTES_MAX:
-            return None
-        return [_json_or_plain(event.data) for event in islice(stream.events, EVENTS_MAX)]
-
-    @cached_property
-    def response_document(self) -> Any:
-        """Of an answer that is no stream."""
-        return _document(self._response)
+            return Body(_document(self._response))
+        return Body([_json_or_plain(event.data) for event in islice(stream.events, EVENTS_MAX)], True)
 
     @property
     def facts(self) -> Facts:
@@ -139,9 +150,18 @@ def _fields(head: RequestHead | ResponseHead | None) -> list[tuple[str, str]]:
 def _document(recording: Recording) -> Any:
     if recording.head is None:  # cut, or malformed: what is there
         return _plain(recording.head_bytes)
-    if recording.is_websocket or len(recording.content) > _DOCUMENT_BYTES_MAX:
+    if len(recording.content) > _DOCUMENT_BYTES_MAX:
         return _hashed(recording.content)
     return _json_or_plain(recording.content)
+
+
+def _messages(websocket: Recording) -> list[Any]:
+    """What its frames say, as far as they go."""
+    try:
+        messages = MessageReader().feed(websocket.body[:_DOCUMENT_BYTES_MAX])
+    except FrameError:
+        return [_hashed(websocket.body)]
+    return [_json_or_plain(message.payload) for message in messages if message.opcode in (TEXT, BINARY)]
 
 
 def _json_or_plain(content: bytes) -> Any:

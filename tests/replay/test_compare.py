@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from replay.compare import Comparison, compare
 from replay.masks import Masks
+from replay.play.frames import PING, TEXT, frame_of
 from tests.traffic.llm.example import DECODER, Example, raw, sse
 from tests.traffic.llm.seeds import SEEDS, files
 from traffic.capture.exchange import RecordedExchange
@@ -265,6 +266,30 @@ def test_what_is_no_call_to_a_model_is_compared_as_what_it_is() -> None:
     assert differences(one, two, "response:n") == []
     (line,) = differences(page(b"\xff\x00", "image/png"), page(b"\xff\x01\x02", "image/png"))
     assert line.startswith('response : "2 bytes, SHA-256 ')
+
+
+def test_of_websockets_the_messages_are_compared_not_their_random_masks() -> None:
+    def conversation(mask: bytes, asked: str, said: str) -> RecordedExchange:
+        key = int.from_bytes(mask * 10, "big") >> (320 - 8 * len(asked))
+        frame = bytes((0x81, 0x80 | len(asked))) + mask
+        frame += (int.from_bytes(asked.encode(), "big") ^ key).to_bytes(len(asked), "big")
+        upgrade = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+        request = b"GET /v1/realtime HTTP/1.1\r\nHost: llm.test\r\n" + upgrade + b"\r\n" + frame
+        answer = frame_of(TEXT, said.encode()) + frame_of(PING, mask)
+        exchange = raw(Example("/v1/realtime", None, b""))
+        return exchange._replace(
+            request=request, response=b"HTTP/1.1 101 Switching Protocols\r\n" + upgrade + b"\r\n" + answer
+        )
+
+    one = conversation(b"abcd", '{"type": "ask", "id": 1}', '{"type": "said", "id": 1}')
+    two = conversation(b"wxyz", '{"id": 2, "type": "ask"}', '{"id": 2, "type": "told"}')
+    assert differences(one, two) == [
+        "request [0].id: 1 -> 2",
+        "response [0].id: 1 -> 2",
+        'response [0].type: "said" -> "told"',
+    ]
+    assert [each.ignore for each in compared(one, two).differences] == ["request:id", "response:id", "response:type"]
+    assert differences(one, two, "request:id", "response:id", "response:type") == []
 
 
 def test_vectors_are_one_value_each() -> None:
