@@ -138,7 +138,7 @@ def percentile(histogram: Histogram, share: float) -> float | None:
     for place in sorted(histogram):
         wanted -= histogram[place]
         if wanted <= 0:
-            return float(f"{_RATIO ** (place + 0.5):.4g}")
+            return float(f"{_RATIO ** (place + 0.5):.6g}")
     return None
 
 
