@@ -23,7 +23,7 @@ from bench.report import render
 from bench.rounds import CASES, Case, run
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_GROUPS = ("json", "sse", "body", "linear", "indexing", "queries", "start")
+_GROUPS = ("json", "sse", "body", "linear", "indexing", "queries", "replay", "start")
 
 
 def main() -> int:

@@ -24,9 +24,18 @@ class Plan:
     linear_bytes: int = 64 * MIB  # of each kind
     indexed: int = 20_000  # exchanges whose files are brought into an index
     stored: int = 1_000_000  # exchanges in the index that is asked
+    replay_s: float = 20.0
     starts: int = 5
 
 
 QUICK = Plan(
-    rounds=1, json_s=2.0, sse_s=3.0, body_bytes=128 * MIB, linear_bytes=16 * MIB, indexed=4_000, stored=50_000, starts=3
+    rounds=1,
+    json_s=2.0,
+    sse_s=3.0,
+    body_bytes=128 * MIB,
+    linear_bytes=16 * MIB,
+    indexed=4_000,
+    stored=50_000,
+    replay_s=3.0,
+    starts=3,
 )

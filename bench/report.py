@@ -3,7 +3,7 @@
 Called by `__main__`. Each figure is the median of the rounds, with the range behind it.
 """
 
-from bench import index_report, soak_report
+from bench import index_report, replay_report, soak_report
 from bench.plan import CONNECTIONS, Plan
 from bench.recordings import ERROR_PREFIX
 from bench.results import Results
@@ -71,6 +71,7 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
         _body_table,
         _linear_table,
         index_report.sections,
+        replay_report.section,
         _start_line,
         _checks_table,
     ):
@@ -78,7 +79,7 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
             parts += [*lines, ""]
     if lines := soak_report.section():
         parts += [*lines, ""]
-    parts += [_METHOD + index_report.METHOD]
+    parts += [_METHOD + index_report.METHOD + replay_report.METHOD]
     rounds = f"{plan.rounds} rounds; JSON {plan.json_s:g} s, SSE {plan.sse_s:g} s, bodies of {plan.body_bytes:,} bytes"
     for title, lines in {"Run": [rounds], **about}.items():
         parts += [f"## {title}", *(f"- {line}" for line in lines), ""]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import case_body, case_indexing, case_json, case_linear, case_queries, case_sse, case_start
+from bench import case_body, case_indexing, case_json, case_linear, case_queries, case_replay, case_sse, case_start
 from bench.plan import Figures, Plan
 from bench.processes import BenchError
 from bench.results import Results
@@ -33,6 +33,7 @@ CASES = (
     Case("linear", case_linear.measure, peers=("recorder",), many_files=True),
     Case("indexing", case_indexing.measure, peers=("recorder",), many_files=True),
     Case("queries", case_queries.measure, peers=("recorder",)),
+    Case("replay", case_replay.measure, peers=("recorder",), many_files=True),
     Case("start", case_start.measure, peers=("recorder",)),
 )
 

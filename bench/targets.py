@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from bench import index_report
+from bench import index_report, replay_report
 from bench.results import Results
 
 RESOLUTION_MS = 0.1  # `direct` itself differs by as much between rounds; no ratio has less than it below the line
@@ -76,6 +76,13 @@ def targets(results: Results) -> list[Target]:
             unit=" ns",
         ),
         *_index_targets(results),
+        Target(
+            "replay by the recorded schedule, 500 requests/s: late by, p95",
+            replay_report.late_p95_ms(results),
+            must=10,
+            aim=10,
+            unit=" ms",
+        ),
         Target("start to listening", results.median("start", "recorder", "start_s"), must=0.6, aim=0.3, unit=" s"),
     ]
 

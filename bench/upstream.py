@@ -7,6 +7,8 @@ Prints its port, then answers until it is stopped:
     GET  /body/<bytes>          that many bytes, Content-Length framed
     GET  /chunks/<size>/<bytes> chunks of that size, about that many bytes with their framing
     POST /sink                  reads a body of any length, or of `chunks`, then answers like the first
+    POST /arrivals/<number>     answers like the first, and notes when the request was there
+    GET  /arrivals              those notes: a JSON object, numbers to CLOCK_MONOTONIC in nanoseconds
     GET  /served                how many requests of the kinds above were answered, as a JSON number
 
 The send time is CLOCK_MONOTONIC in nanoseconds, which all processes of a machine share.
@@ -15,6 +17,7 @@ The send time is CLOCK_MONOTONIC in nanoseconds, which all processes of a machin
 import asyncio
 import gc
 import hashlib
+import json
 import os
 import random
 import re
@@ -86,6 +89,7 @@ _COMPLETION = _json_answer(
 
 class _Connection(asyncio.BufferedProtocol):
     served = 0
+    arrivals: dict[int, int] = {}  # noqa: RUF012 - shared on purpose
     ticks: "_Ticks"  # the streams of all connections
     _buffer = memoryview(bytearray(256 * 1024))  # one for all: it is emptied before the next read
     _heads: dict[bytes, tuple[bytes, int | None]] = {}  # noqa: RUF012 - shared on purpose: target and body length by head
@@ -157,7 +161,12 @@ class _Connection(asyncio.BufferedProtocol):
         if kind == b"served":
             self._transport.write(_json_answer(b"%d" % _Connection.served))
             return
+        if kind == b"arrivals" and not count:
+            self._transport.write(_json_answer(json.dumps(self.arrivals).encode()))
+            return
         _Connection.served += 1
+        if kind == b"arrivals":
+            self.arrivals[int(count)] = time.monotonic_ns()
         if kind == b"sse":
             self.ticks.add(_Stream(self._transport, int(count)))
         elif kind == b"body":
