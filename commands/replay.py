@@ -3,23 +3,23 @@
 The answer goes to stdout as it comes, all else to stderr.
 """
 
-import asyncio
 import logging
+from functools import cache
 
 import click
 
-from commands.answer_output import AnswerOutput, say
 from commands.command_group import examples
-from commands.plain_text import plain
+from commands.config_option import load_or_exit
+from commands.many_options import Many, many_options
+from commands.outgoing import Outgoing
 from commands.replay_options import replay_options
+from commands.replay_run import replay_all
 from commands.selection import Selection, selection_options
-from replay.answer import Wanted
 from replay.preparation import Preparation
-from replay.replay_error import ReplayError
-from replay.sender import Sender
-from traffic.capture.exchange import RecordedExchange
-from traffic.llm.dialect import Dialect
-from traffic.llm.live_answer import live_answer
+from replay.prices import ReplayPrices
+from replay.sender import Request
+from traffic.llm.decode import Decoder
+from traffic.llm.live_answer import LiveAnswer, live_answer
 from traffic.llm.registry import find_dialects
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,9 @@ log = logging.getLogger(__name__)
 )
 @selection_options
 @replay_options
+@many_options
 @click.option("--raw", "is_raw", is_flag=True, help="Print the bytes of the answer's body instead of its text.")
-def replay_command(selection: Selection, preparation: Preparation, *, is_raw: bool) -> None:
+def replay_command(selection: Selection, preparation: Preparation, many: Many, *, is_raw: bool) -> None:
     """Send recorded exchanges again and print the answers as they come.
 
     ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
@@ -50,35 +51,14 @@ def replay_command(selection: Selection, preparation: Preparation, *, is_raw: bo
     """
     if selection.is_empty:
         raise click.UsageError("say what to send again: an ID, as last, a PATH, or --query")
-    dialects = None if is_raw else find_dialects(log.warning).dialects
-    asyncio.run(_replay_all(selection, preparation, dialects))
+    registry = find_dialects(log.warning)
 
+    def make_live(request: Request) -> LiveAnswer | None:
+        return None if is_raw else live_answer(registry.dialects, request.method, request.data)
 
-async def _replay_all(selection: Selection, preparation: Preparation, dialects: tuple[Dialect, ...] | None) -> None:
-    sender, is_empty = Sender(), True
-    try:
-        for exchange in selection.exchanges():
-            await _replay(sender, exchange, preparation, dialects)
-            is_empty = False
-    finally:
-        sender.close()
-    if is_empty:
-        raise click.ClickException("no exchange passes these filters")
+    @cache
+    def prices() -> ReplayPrices:
+        configured = load_or_exit(selection.source.config_path, quiet=True).ingest.index.prices
+        return ReplayPrices(Decoder(registry.dialects, configured, registry.registered), configured)
 
-
-async def _replay(
-    sender: Sender, exchange: RecordedExchange, preparation: Preparation, dialects: tuple[Dialect, ...] | None
-) -> None:
-    try:
-        request, url, _, notes = preparation.prepare(exchange)
-    except ReplayError as error:
-        raise click.ClickException(plain(str(error))) from None
-    say(f"{request.method} {url}, {len(request.data):,} bytes")
-    for note in notes:
-        say(note)
-    live = None if dialects is None else live_answer(dialects, exchange.metadata, request.data)
-    output = AnswerOutput(live)
-    reply = await sender.send(request, Wanted(output.head, output.body, keeps_bytes=False))
-    output.end(reply)
-    if reply.error is not None:
-        raise click.ClickException(plain(reply.error.detail))
+    replay_all(selection.exchanges(), Outgoing(preparation, many, prices), make_live)

@@ -6,7 +6,6 @@ the commands.
 
 import contextlib
 import os
-from datetime import datetime
 from pathlib import Path
 
 from traffic.capture import metadata, names
@@ -15,7 +14,7 @@ from traffic.capture.exchange import RecordedExchange
 
 def write_exchange(folder: Path, exchange: RecordedExchange) -> str:
     """What its files' names begin with. Raises OSError."""
-    started_ns = round(datetime.fromisoformat(exchange.metadata.started_at).timestamp() * 1_000_000) * 1000
+    started_ns = names.moment_ns(exchange.metadata.started_at)
     for digits in (names.short_id(exchange.metadata.id), *names.other_digits(exchange.metadata.id)):
         stem = names.stem(started_ns, digits)
         root = str(folder / stem)

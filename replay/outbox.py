@@ -20,7 +20,8 @@ class Waiting(NamedTuple):
     started_ns: int  # when that one was
     url: str  # as it may be shown
     reaches: str  # the origin that answers in the end
-    expected_usd: float | None
+    is_paid: bool  # and not idempotent: each sending is charged for
+    expected_usd: float | None  # None: nobody knows
     request: Request
     body_at: int
     body_bytes: int

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from replay.credentials import Credentials, fill
 from replay.destination import DEFAULT_PORTS, Configured, Wish, find_destination
 from replay.edits import Edits, edited_body, edited_head, edited_target
-from replay.replay_error import ReplayError
+from replay.replay_error import UnfitError
 from replay.sender import Request
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.vault import origin_of
@@ -68,13 +68,13 @@ def _read_complete_request(raw: bytes) -> RequestHead:
     try:
         events = RequestReader(UNLIMITED).feed(raw)
     except (HeadError, FramingError) as error:
-        raise ReplayError(f"the recording is no valid request: {error}") from None
+        raise UnfitError(f"the recording is no valid request: {error}") from None
     if not events:
-        raise ReplayError("the recording is incomplete: it ends inside the head")
+        raise UnfitError("the recording is incomplete: it ends inside the head")
     head = events[0]
     assert isinstance(head, RequestHead)
     if events[-1] is not END:
-        raise ReplayError("the recording is incomplete: the end of the body is missing")
+        raise UnfitError("the recording is incomplete: the end of the body is missing")
     if head.wants_websocket:
-        raise ReplayError("this is a WebSocket recording; replay sends plain requests only")
+        raise UnfitError("this is a WebSocket recording; replay sends plain requests only")
     return head

@@ -3,3 +3,7 @@
 
 class ReplayError(Exception):
     """Why, and what to do; the text is for people, and may quote the recording."""
+
+
+class UnfitError(ReplayError):
+    """Of a recording that holds no whole request: where several are to be sent, it is passed over."""

@@ -86,8 +86,8 @@ def test_what_is_told_beside_the_answer_holds_no_secret(start: Start, tmp_path: 
     assert received == sent
     lines = err.splitlines()
     assert lines[:4] == [
-        f"-- GET {upstream.url}/v1/models, {len(sent)} bytes",
         f"-- Authorization goes as it was recorded, [secret:0123abcd]: {upstream.url} is this machine",
+        f"-- GET {upstream.url}/v1/models, {len(sent)} bytes",
         "HTTP/1.1 200 OK",
         "Content-Type: text/event-stream",
     ]
@@ -196,7 +196,7 @@ def test_the_newest_exchange_is_replayed_through_the_running_recorder_and_the_re
     original = wait_for_newest(recorder, count=1)
     found = recorder("replay", "last", "--header", "X-New: 1")
     assert (found.returncode, found.stdout.partition(":")[0]) == (0, "upstream_refused"), found.stderr
-    assert found.stderr.startswith(f"-- POST {base}/lmstudio/v1/x?y=1, ")
+    assert found.stderr.splitlines()[1].startswith(f"-- POST {base}/lmstudio/v1/x?y=1, ")
     repeated = wait_for_newest(recorder, count=2)
     assert f"\nrepeats {original}\n" in recorder("show", repeated).stdout
     up.send_signal(signal.SIGTERM)

@@ -8,7 +8,7 @@ HEAD = b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer topsecret\r\n\r\n"
 
 
 def waiting(data: bytes) -> Waiting:
-    return Waiting("", 0, "http://a/", "http://a", None, Request("a", 80, False, "POST", data), 0, 0)
+    return Waiting("", 0, "http://a/", "http://a", False, None, Request("a", 80, False, "POST", data), 0, 0)
 
 
 def test_requests_come_out_whole_in_any_order_however_large_they_are_together() -> None:

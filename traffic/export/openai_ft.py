@@ -14,7 +14,6 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import msgspec
 
 from traffic.capture.exchange import RecordedExchange
-from traffic.capture.metadata import Metadata
 from traffic.export.formats import NO_CALL, LeftOut
 from traffic.export.openai_messages import NoMessagesError, messages_of, tools_of
 from traffic.llm.call import LlmCall
@@ -101,12 +100,12 @@ def _conversation(exchange: RecordedExchange, call: LlmCall) -> dict[str, Any]:
     messages = messages_of(call)
     if len(messages) < 2 or messages[-1]["role"] != "assistant" or not call.input:
         raise NoMessagesError("an empty answer")
-    tools = tools_of(_document(exchange.metadata, exchange.request))
+    tools = tools_of(_document(exchange))
     return {"messages": messages, **({"tools": tools} if tools else {})}
 
 
-def _document(facts: Metadata, request: bytes) -> Any:
-    return read_request(facts, request[:BODY_BYTES_MAX], BODY_BYTES_MAX, []).document
+def _document(exchange: RecordedExchange) -> Any:
+    return read_request(exchange.metadata.method, exchange.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, []).document
 
 
 def _identities(call: LlmCall) -> tuple[_Identity, set[_Identity]]:

@@ -49,7 +49,7 @@ class Decoder:
     def decode(self, raw: RecordedExchange) -> Decoded | None:
         """None: no call to an LLM, as far as the dialects know. Raises nothing."""
         facts, problems = raw.metadata, list[str]()
-        view = read_request(facts, raw.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, problems)
+        view = read_request(facts.method, raw.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, problems)
         dialect = next((each for each in self._dialects if each.matches(view)), None)
         if dialect is None:
             return None

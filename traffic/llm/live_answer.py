@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
-from traffic.capture.metadata import Metadata
 from traffic.http1.head import ResponseHead
 from traffic.http1.unpacking import unpacker_of
 from traffic.llm.answer import MALFORMED, framing_of
@@ -24,9 +23,9 @@ from traffic.llm.streams import NDJSON, READERS, Framing
 _START_BYTES: Final = 8  # of content, by which a stream of events is told from a document
 
 
-def live_answer(dialects: Iterable[Dialect], facts: Metadata, request: bytes) -> "LiveAnswer":
-    """The answer to `request`, which is like that of the exchange that `facts` describe."""
-    view = read_request(facts, request[:BODY_BYTES_MAX], BODY_BYTES_MAX, [])
+def live_answer(dialects: Iterable[Dialect], method: str, request: bytes) -> "LiveAnswer":
+    """The answer to `request`, raw."""
+    view = read_request(method, request[:BODY_BYTES_MAX], BODY_BYTES_MAX, [])
     for dialect in dialects:
         if dialect.matches(view):
             try:

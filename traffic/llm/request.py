@@ -3,25 +3,24 @@
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from traffic.capture.metadata import Metadata
 from traffic.capture.recording import read_recording
 from traffic.http1.head import RequestHead
 from traffic.llm.dialect import RequestView
 from traffic.llm.documents import read_document
 
 
-def read_request(facts: Metadata, raw: bytes, bytes_max: int, problems: list[str]) -> RequestView:
+def read_request(method: str, raw: bytes, bytes_max: int, problems: list[str]) -> RequestView:
     recording = read_recording(raw, content_bytes_max=bytes_max)
     head = recording.head
     if not isinstance(head, RequestHead):
-        return RequestView(facts.method, "", {}, {}, None)
+        return RequestView(method, "", {}, {}, None)
     document = None
     if recording.content:
         try:
             document = read_document(recording.content)
         except (ValueError, RecursionError) as error:
             problems.append(f"the request cannot be decoded: {'; '.join((*recording.problems, str(error)))}")
-    return view_of(head, facts.method, document)
+    return view_of(head, method, document)
 
 
 def view_of(head: RequestHead, method: str, document: Any) -> RequestView:

@@ -20,7 +20,7 @@ ASKED = {"model": "m", "messages": MESSAGES, "stream": True}
 
 def shown(exchange: RecordedExchange, piece_bytes: int = 1_000_000) -> list[bytes]:
     """Piece by piece, as the body's data came."""
-    response, found = live_answer(BUILT_IN, exchange.metadata, exchange.request), list[bytes]()
+    response, found = live_answer(BUILT_IN, exchange.metadata.method, exchange.request), list[bytes]()
     body = b""
     for event in ResponseReader("POST").feed(exchange.response):
         if isinstance(event, ResponseHead):
@@ -65,7 +65,7 @@ def test_text_is_shown_event_by_event_without_reasoning_and_calls_of_tools_in_th
 
 
 def test_each_piece_is_shown_as_soon_as_its_event_is_whole() -> None:
-    answer = live_answer(BUILT_IN, (exchange := files(*SEEDS[1])).metadata, exchange.request)
+    answer = live_answer(BUILT_IN, (exchange := files(*SEEDS[1])).metadata.method, exchange.request)
     head = exchange.response[: exchange.response.index(b"\r\n\r\n") + 4]
     (event,) = ResponseReader("POST").feed(head)
     assert isinstance(event, ResponseHead)
