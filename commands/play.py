@@ -23,12 +23,12 @@ from commands.progress import progress
 from commands.public_bind import insecure_public_bind_option
 from commands.selection import Selection, selection_options
 from commands.supervisor import CONFIG_EXIT_CODE
+from replay.exchange_files import write_exchange
 from replay.json_path import JsonPathError
 from replay.masks import Masks
 from replay.play.library import Library
 from replay.play.server import Player
 from replay.play.settings import INSTANT, PlaySettings
-from replay.unpack import write_exchange
 from traffic.llm.registry import find_dialects
 from traffic.public_bind import PublicBindError
 

@@ -81,7 +81,7 @@ class Library:
                     self.unplayable += 1
                 else:
                     added.append(entry)
-        self.entries = sorted([*self.entries, *added], key=_age)
+        self.entries = sorted([*self.entries, *added], key=age)
         return len(self._stems) - known
 
     def _take(self, path: Path, exchange: RecordedExchange) -> Entry | None:
@@ -95,7 +95,7 @@ class Library:
         spelling = question.spelling()
         for target in entry.targets:
             key = key_of(question.method, target, spelling)
-            self._by_key[key] = tuple(sorted((*self._by_key.get(key, ()), entry), key=_age))
+            self._by_key[key] = tuple(sorted((*self._by_key.get(key, ()), entry), key=age))
         return entry
 
     def exact(self, key: bytes) -> tuple[Entry, ...]:
@@ -148,7 +148,8 @@ def question_of(exchange: RecordedExchange) -> Question | None:
     return Question(head, b"".join(event for event in events if isinstance(event, bytes)))
 
 
-def _age(entry: Entry) -> tuple[str, str]:
+def age(entry: Entry) -> tuple[str, str]:
+    """By which entries are sorted."""
     return entry.started_at, entry.id
 
 

@@ -10,12 +10,14 @@ Where a step finds several, the same request gets them one after the other, olde
 the last. `exact` is one look-up, done by the event loop; the others read files and are done in the player's thread.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from bisect import insort
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
 
 from replay.json_path import JsonPathError
 from replay.masks import masked
-from replay.play.library import Entry, Library
+from replay.play.library import Entry, Library, age
 from replay.play.question import NoDocumentError, Question, key_of, spelled
 from replay.play.settings import PlaySettings
 from replay.recordings import RecordingError
@@ -26,6 +28,7 @@ from traffic.llm.request import view_of
 from traffic.llm.sessions import SessionFacts, session_facts
 
 How = Literal["exact", "masked", "prefix"]
+_Key = TypeVar("_Key")
 _Hash = tuple[str, str, int]  # method, target, and a hash of messages
 
 
@@ -70,10 +73,10 @@ class Matcher:
         self._masks = settings.masks
         self._dialects = tuple(dialects)
         self._masked: dict[bytes, list[Entry]] = {}
-        self._masked_count = 0  # entries of the library that are in it
+        self._were_masked: set[Path] = set()
         self._same: dict[_Hash, list[Entry]] = {}  # by all messages
-        self._begun: dict[_Hash, list[tuple[int, Entry]]] = {}  # by a beginning, with how many answers there are in all
-        self._begun_count = 0
+        self._begun: dict[_Hash, list[Entry]] = {}  # by a beginning
+        self._answers: dict[Path, int] = {}  # how many each conversation has
 
     def exact(self, question: Question) -> Candidates | None:
         key = question.key()
@@ -110,16 +113,21 @@ class Matcher:
         return Candidates("masked", (b"masked", key), entries) if entries else None
 
     def _mask_library(self) -> None:
-        entries = self._library.entries
-        if self._masked_count == len(entries):
-            return
-        self._masked = {}
-        for entry, question in _questions(entries):
-            spelling = self._masked_spelling(question)
+        for entry, question in self._unread(self._were_masked):
+            self._were_masked.add(entry.path)
+            spelling = self._masked_spelling(question) if question is not None else None
             if spelling is not None:
                 for target in entry.targets:
-                    self._masked.setdefault(key_of(entry.method, target, spelling), []).append(entry)
-        self._masked_count = len(entries)
+                    _add(self._masked, key_of(entry.method, target, spelling), entry)
+
+    def _unread(self, known: Container[Path]) -> Iterator[tuple[Entry, Question | None]]:
+        """The library's entries that are new, and what was asked; None: it was deleted meanwhile."""
+        for entry in self._library.entries:
+            if entry.path not in known:
+                try:
+                    yield entry, entry.question()
+                except RecordingError:
+                    yield entry, None
 
     def _masked_spelling(self, question: Question) -> bytes | None:
         try:
@@ -139,26 +147,21 @@ class Matcher:
         answers = len(facts.prefixes)
         for prefix in facts.prefixes:
             begun = self._begun.get((*place, prefix.answer_hash), [])
-            entries = [entry for count, entry in begun if count == answers] or [entry for _, entry in begun]
+            entries = [entry for entry in begun if self._answers[entry.path] == answers] or begun
             if entries:
                 return Candidates("prefix", (b"begun", *place, prefix.answer_hash, answers), entries)
         return None
 
     def _read_conversations(self) -> None:
-        entries = self._library.entries
-        if self._begun_count == len(entries):
-            return
-        self._same, self._begun = {}, {}
-        for entry, question in _questions(entries):
-            facts = self._conversation(question)
+        for entry, question in self._unread(self._answers):
+            facts = self._conversation(question) if question is not None else None
+            self._answers[entry.path] = len(facts.prefixes) if facts is not None else 0
             if facts is None or facts.request_hash is None:
                 continue
             for target in entry.targets:
-                self._same.setdefault((entry.method, target, facts.request_hash), []).append(entry)
+                _add(self._same, (entry.method, target, facts.request_hash), entry)
                 for prefix in facts.prefixes:
-                    begun = self._begun.setdefault((entry.method, target, prefix.answer_hash), [])
-                    begun.append((len(facts.prefixes), entry))
-        self._begun_count = len(entries)
+                    _add(self._begun, (entry.method, target, prefix.answer_hash), entry)
 
     def _conversation(self, question: Question) -> SessionFacts | None:
         view = _view(question)
@@ -175,12 +178,8 @@ class Matcher:
         return next((each for each in self._dialects if each.matches(view)), None)
 
 
-def _questions(entries: Sequence[Entry]) -> Iterator[tuple[Entry, Question]]:
-    for entry in entries:
-        try:
-            yield entry, entry.question()
-        except RecordingError:
-            continue  # it was deleted meanwhile
+def _add(index: dict[_Key, list[Entry]], key: _Key, entry: Entry) -> None:
+    insort(index.setdefault(key, []), entry, key=age)
 
 
 def _view(question: Question) -> RequestView:

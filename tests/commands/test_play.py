@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from replay.exchange_files import write_exchange
 from replay.play.library import Library
-from replay.unpack import write_exchange
 from tests.commands.conftest import Start, free_ports
 from tests.replay.play.made import CHAT, chat, exchange, library, ok, recorded, request
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
+from replay.exchange_files import write_exchange
 from replay.play.library import Library
-from replay.unpack import write_exchange
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import (
     Durations,
