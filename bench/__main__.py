@@ -23,7 +23,7 @@ from bench.report import render
 from bench.rounds import CASES, Case, run
 
 _RESULTS = Path(__file__).with_name("RESULTS.md")
-_GROUPS = ("json", "sse", "body", "linear", "indexing", "queries", "replay", "start")
+_GROUPS = ("json", "sse", "body", "linear", "indexing", "queries", "replay", "play", "start")
 
 
 def main() -> int:
@@ -82,9 +82,9 @@ def _choose(groups: Sequence[str], peers: Sequence[str]) -> tuple[list[Case], li
     """The cases and peers that this machine can run, and what it can't."""
     cases = [case for case in CASES if case.name.startswith(tuple(groups))]
     peers, left_out = list(peers), []
-    if "json" in groups and not shutil.which("wrk"):
-        cases = [case for case in cases if case.name != "json"]
-        left_out.append("JSON: wrk is not installed")
+    if not shutil.which("wrk") and any(case.needs_wrk for case in cases):
+        left_out.append(f"{', '.join(case.name for case in cases if case.needs_wrk)}: wrk is not installed")
+        cases = [case for case in cases if not case.needs_wrk]
     if "nginx" in peers and not nginx_path():
         peers.remove("nginx")
         left_out.append("nginx and every ratio to it: nginx is not installed")

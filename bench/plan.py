@@ -25,6 +25,7 @@ class Plan:
     indexed: int = 20_000  # exchanges whose files are brought into an index
     stored: int = 1_000_000  # exchanges in the index that is asked
     replay_s: float = 20.0
+    play_s: float = 8.0
     starts: int = 5
 
 
@@ -37,5 +38,6 @@ QUICK = Plan(
     indexed=4_000,
     stored=50_000,
     replay_s=3.0,
+    play_s=2.0,
     starts=3,
 )

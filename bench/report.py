@@ -3,7 +3,7 @@
 Called by `__main__`. Each figure is the median of the rounds, with the range behind it.
 """
 
-from bench import index_report, replay_report, soak_report
+from bench import index_report, play_report, replay_report, soak_report
 from bench.plan import CONNECTIONS, Plan
 from bench.recordings import ERROR_PREFIX
 from bench.results import Results
@@ -72,6 +72,7 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
         _linear_table,
         index_report.sections,
         replay_report.section,
+        play_report.section,
         _start_line,
         _checks_table,
     ):
@@ -79,7 +80,7 @@ def render(results: Results, plan: Plan, left_out: list[str], about: dict[str, l
             parts += [*lines, ""]
     if lines := soak_report.section():
         parts += [*lines, ""]
-    parts += [_METHOD + index_report.METHOD + replay_report.METHOD]
+    parts += [_METHOD + index_report.METHOD + replay_report.METHOD + play_report.METHOD]
     rounds = f"{plan.rounds} rounds; JSON {plan.json_s:g} s, SSE {plan.sse_s:g} s, bodies of {plan.body_bytes:,} bytes"
     for title, lines in {"Run": [rounds], **about}.items():
         parts += [f"## {title}", *(f"- {line}" for line in lines), ""]

@@ -10,7 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import case_body, case_indexing, case_json, case_linear, case_queries, case_replay, case_sse, case_start
+from bench import (
+    case_body,
+    case_indexing,
+    case_json,
+    case_linear,
+    case_play,
+    case_queries,
+    case_replay,
+    case_sse,
+    case_start,
+)
 from bench.plan import Figures, Plan
 from bench.processes import BenchError
 from bench.results import Results
@@ -21,11 +31,14 @@ class Case:
     name: str
     measure: Callable[[str, Plan, Path], Figures]
     peers: tuple[str, ...] = ("direct", "nginx", "recorder")
+    needs_wrk: bool = False
     many_files: bool = False  # deleting them at once slows the next creates on ext4: they stay until the end
 
 
 CASES = (
-    Case("json", case_json.measure, peers=("direct", "nginx", "recorder", "unindexed"), many_files=True),
+    Case(
+        "json", case_json.measure, peers=("direct", "nginx", "recorder", "unindexed"), needs_wrk=True, many_files=True
+    ),
     Case("sse200", case_sse.measure_200),
     Case("sse1000", case_sse.measure_1000),
     Case("body_down", case_body.measure_down),
@@ -34,6 +47,7 @@ CASES = (
     Case("indexing", case_indexing.measure, peers=("recorder",), many_files=True),
     Case("queries", case_queries.measure, peers=("recorder",)),
     Case("replay", case_replay.measure, peers=("recorder",), many_files=True),
+    Case("play", case_play.measure, peers=("recorder",), needs_wrk=True, many_files=True),
     Case("start", case_start.measure, peers=("recorder",)),
 )
 

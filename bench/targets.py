@@ -83,6 +83,7 @@ def targets(results: Results) -> list[Target]:
             aim=10,
             unit=" ms",
         ),
+        *_play_targets(results),
         Target("start to listening", results.median("start", "recorder", "start_s"), must=0.6, aim=0.3, unit=" s"),
     ]
 
@@ -100,6 +101,14 @@ def _index_targets(results: Results) -> list[Target]:
         Target("full text among a million, the slower word's p95", words, must=150, aim=150, unit=" ms"),
         Target("stats by day over a million, p95", stats_ms, must=500, aim=500, unit=" ms"),
         Target("memory of the ingest server over a million", memory_mib, must=300, aim=300, unit=" MiB"),
+    ]
+
+
+def _play_targets(results: Results) -> list[Target]:
+    per_s, off_ms = (results.median("play", "recorder", figure) for figure in ("played_per_s", "off_p95_ms"))
+    return [
+        Target("play back, 1 KB JSON, per second and core", per_s, must=3000, aim=3000, unit="", better="higher"),
+        Target("play back at 1x: reads off by, p95", off_ms, must=5, aim=5, unit=" ms"),
     ]
 
 
