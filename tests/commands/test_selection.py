@@ -47,18 +47,37 @@ def line(metadata: Path) -> str:
     return f"{json.loads(metadata.read_bytes())['id']} {sizes[0]} {sizes[1]}"
 
 
+def started_at(metadata: Path) -> str:
+    return str(json.loads(metadata.read_bytes())["started_at"])
+
+
 def test_ids_filters_and_paths_name_the_same_exchanges(recordings: Recordings) -> None:
     server, folder = ("--server", recordings.url), ("--log-dir", str(recordings.log_dir))
-    files = sorted(recordings.log_dir.glob(f"*{names.METADATA}"))
+    files = sorted(recordings.log_dir.glob(f"*{names.METADATA}"), key=started_at)
     oldest_first = selected("--all", *server)
     assert oldest_first == [line(file) for file in files]
     assert selected("--all", *folder) == oldest_first
-    assert selected(str(recordings.log_dir)) == oldest_first
+    assert sorted(selected(str(recordings.log_dir))) == sorted(
+        oldest_first
+    )  # by name: within a millisecond in any order
     assert selected("--query", "since=1d", *server) == oldest_first
     assert selected(*map(str, files)) == oldest_first
     assert selected("last", "last~1", *server) == oldest_first[:-3:-1]
     by_prefix = [each[:8] for each in oldest_first]
     assert selected(*by_prefix, *folder) == oldest_first
+
+
+def test_a_bundle_gives_what_it_holds(recordings: Recordings, tmp_path: Path) -> None:
+    made = recordings.ask("folder", "export", "--format", "bundle", "--out", str(tmp_path / "all.zip"))
+    assert made.code == 0, made.err
+    assert selected(str(tmp_path / "all.zip")) == selected(str(recordings.log_dir))
+    (tmp_path / "no.zip").write_bytes(b"PK")
+    for name, problem in (
+        ("no.zip", ": it is no zip that can be read: File is not a zip file"),
+        ("x.zip", " is missing"),
+    ):
+        found = ask(str(tmp_path / name))
+        assert (found.exit_code, found.stderr) == (1, f"Error: {tmp_path / name}{problem}\n")
 
 
 def test_filters_are_words_and_all_of_them_hold(recordings: Recordings) -> None:
