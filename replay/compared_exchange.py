@@ -15,10 +15,10 @@ import msgspec
 
 from replay.json_path import JsonPath
 from replay.masks import masked, read_json
-from replay.play.frames import BINARY, TEXT, FrameError, MessageReader
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.recording import Recording, read_recording
 from traffic.http1.head import RequestHead, ResponseHead
+from traffic.http1.websocket import BINARY, TEXT, FrameError, MessageReader
 from traffic.llm.call import Usage
 from traffic.llm.decode import BODY_BYTES_MAX, Decoder
 from traffic.llm.events import EVENTS_MAX

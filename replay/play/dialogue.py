@@ -15,12 +15,12 @@ from hashlib import sha1
 from typing import Final, NamedTuple, Protocol
 
 from replay.masks import Masks, masked
-from replay.play.frames import CLOSE, PING, PONG, TEXT, FrameError, Message, MessageReader, frame_of, frames
 from replay.play.question import spelled
 from replay.play.score import Ending, Piece, Score, after_head, head_alone, with_value
 from replay.play.settings import PlaySettings
 from traffic.capture.exchange import RecordedExchange
 from traffic.http1.head import head_end
+from traffic.http1.websocket import CLOSE, PING, PONG, TEXT, FrameError, Message, MessageReader, frame_of, frames
 from traffic.llm.documents import read_document
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 
 from replay.compare import Comparison, compare
 from replay.masks import Masks
-from replay.play.frames import PING, TEXT, frame_of
 from tests.traffic.llm.example import DECODER, Example, raw, sse
 from tests.traffic.llm.seeds import SEEDS, files
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import ErrorFields
+from traffic.http1.websocket import PING, TEXT, frame_of
 
 ASKED: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "The capital of France?"}]}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Paris","days":1}'}}

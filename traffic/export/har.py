@@ -29,13 +29,12 @@ from traffic.capture.metadata import Metadata
 from traffic.capture.recording import PROXY_PATH, Recording, read_recording
 from traffic.export.foreign import Tell, refuse
 from traffic.export.har_read import exchanges_of
-from traffic.export.websocket import WebSocketMessage, messages_of
 from traffic.http1.head import RequestHead, ResponseHead
+from traffic.http1.websocket import BINARY, TEXT, Message, messages_of
 from traffic.llm.decode import Decoder
 from traffic.llm.sessions import named_session
 
 CREATOR: Final = "llm-flight-recorder"
-_CONTROL_OPCODES: Final = 8  # close, ping and pong are no messages
 
 
 def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder) -> None:  # noqa: ARG001 as all formats
@@ -181,11 +180,9 @@ def _text(content: bytes) -> tuple[str, str | None]:
 
 def _messages(facts: Metadata, request: Recording, response: Recording) -> list[dict[str, Any]]:
     """Of both directions, in the order in which they arrived."""
-    assert response.head is not None
-    extensions = b",".join(response.head.values(b"sec-websocket-extensions"))
     said = [
-        *_said("send", request, facts.request.arrivals, extensions),
-        *_said("receive", response, facts.response.arrivals, extensions),
+        *_said("send", request, facts.request.arrivals),
+        *_said("receive", response, facts.response.arrivals),
     ]
     started_s = datetime.fromisoformat(facts.started_at).astimezone(UTC).timestamp()
     return [
@@ -194,17 +191,17 @@ def _messages(facts: Metadata, request: Recording, response: Recording) -> list[
     ]
 
 
-def _said(
-    kind: str, recording: Recording, arrivals: list[tuple[int, float]], extensions: bytes
-) -> Iterator[tuple[float, str, WebSocketMessage]]:
+def _said(kind: str, recording: Recording, arrivals: list[tuple[int, float]]) -> Iterator[tuple[float, str, Message]]:
     start = len(recording.head_bytes)
     offsets = [offset for offset, _ in arrivals]
-    for message in messages_of(recording.body, extensions):
-        if message.opcode < _CONTROL_OPCODES:
+    for message in messages_of(recording.body):
+        if message.opcode in (TEXT, BINARY):
             read = bisect_right(offsets, start + message.end - 1) - 1
             yield (arrivals[read][1] if read >= 0 else 0.0), kind, message
 
 
-def _message_text(message: WebSocketMessage) -> str:
+def _message_text(message: Message) -> str:
     """As Chrome has it: base64 of what is binary."""
-    return message.data.decode("utf-8", "replace") if message.opcode == 1 else base64.b64encode(message.data).decode()
+    if message.opcode == TEXT:
+        return message.payload.decode("utf-8", "replace")
+    return base64.b64encode(message.payload).decode()

@@ -7,7 +7,6 @@ import aiohttp
 import pytest
 
 from replay.masks import Masks
-from replay.play.frames import BINARY, CLOSE, PING, PONG
 from tests.e2e.scripted import Peer, connect
 from tests.replay.play.made import request
 from tests.replay.play.test_server import stage
@@ -21,6 +20,7 @@ from tests.replay.play.websocket import (
     said,
     upgrade,
 )
+from traffic.http1.websocket import BINARY, CLOSE, PING, PONG
 
 HELLO, BYE = frame(b'{"type":"hello"}'), frame(b"\x03\xe8", CLOSE)
 TALK = conversation(

@@ -1,8 +1,8 @@
 """A WebSocket's bytes: frames as a client and a server send them, and recordings made of them."""
 
-from replay.play.frames import TEXT
 from tests.replay.play.made import Times, exchange
 from traffic.capture.exchange import RecordedExchange
+from traffic.http1.websocket import TEXT
 
 KEY, ACCEPT = b"dGhlIHNhbXBsZSBub25jZQ==", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 §1.3
 OTHER_KEY, OTHER_ACCEPT = b"AAAAAAAAAAAAAAAAAAAAAA==", b"ICX+Yqv66kxgM0FcWaLWlFLwTAI="

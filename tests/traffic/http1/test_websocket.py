@@ -4,7 +4,8 @@ import zlib
 
 import pytest
 
-from replay.play.frames import (
+from tests.replay.play.websocket import frame, said
+from traffic.http1.websocket import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -16,8 +17,8 @@ from replay.play.frames import (
     MessageReader,
     frame_of,
     frames,
+    messages_of,
 )
-from tests.replay.play.websocket import frame, said
 
 COMPRESSED = 0xC0
 
@@ -75,3 +76,11 @@ def test_frames_of_stored_bytes_are_found_up_to_a_cut() -> None:
         (TEXT, b"abc", 5),
         (CLOSE, b"\x03\xe8", 9),
     ]
+
+
+@pytest.mark.parametrize(
+    "rest", [said(b"two")[:-1], frame(b"\xff\xff\xff", TEXT, b"wxyz", COMPRESSED), frame(b"2", TEXT, b"", 0)]
+)
+def test_messages_of_stored_bytes_are_those_before_what_is_cut_damaged_or_goes_on(rest: bytes) -> None:
+    whole = frame(b"ne", CLOSE) + said(b"one")
+    assert list(messages_of(whole + rest)) == [Message(CLOSE, b"ne", 4), Message(TEXT, b"one", len(whole))]

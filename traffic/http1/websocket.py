@@ -1,7 +1,9 @@
-"""WebSocket frames (RFC 6455 §5) as far as playing needs them: where each ends, and what a client's messages say. Pure.
+"""WebSocket frames (RFC 6455 §5), which follow a 101: where each ends, and what one side's messages say. Called by what
+plays, compares and exports recordings.
 
 frames()        the frames of stored bytes; what is cut at their end is left out
-MessageReader   a client's bytes in, its messages out: unmasked, put together, and inflated (RFC 7692)
+messages_of()   the messages of stored bytes; what is cut or damaged ends them
+MessageReader   one side's bytes in, its messages out: unmasked, put together, and inflated (RFC 7692)
 """
 
 import zlib
@@ -14,7 +16,7 @@ _TAIL: Final = b"\x00\x00\xff\xff"  # RFC 7692 §7.2.2
 
 
 class FrameError(ValueError):
-    """What came is no frame that a client may send."""
+    """What came is no frame that may be sent."""
 
 
 class Frame(NamedTuple):
@@ -35,6 +37,16 @@ def frames(data: bytes, start: int = 0) -> Iterator[Frame]:
     while (frame := read_frame(data, start)) is not None:
         yield frame
         start = frame.end
+
+
+def messages_of(data: bytes) -> Iterator["Message"]:
+    reader = MessageReader()
+    try:
+        for frame in frames(data):
+            if (message := reader.take(frame)) is not None:
+                yield message
+    except FrameError:
+        return
 
 
 def read_frame(data: bytes | bytearray, start: int) -> Frame | None:
@@ -79,16 +91,16 @@ class MessageReader:
         start, messages = 0, list[Message]()
         while (frame := read_frame(self._buffer, start)) is not None:
             start = frame.end
-            if frame.opcode >= CLOSE:
-                messages.append(Message(frame.opcode, frame.payload, self._passed + start))
-            elif (payload := self._add(frame)) is not None:
-                messages.append(Message(self._opcode, payload, self._passed + start))
+            if (message := self.take(frame._replace(end=self._passed + start))) is not None:
+                messages.append(message)
         del self._buffer[:start]
         self._passed += start
         return messages
 
-    def _add(self, frame: Frame) -> bytes | None:
-        """The message that this frame ends."""
+    def take(self, frame: Frame) -> Message | None:
+        """The message that this frame ends. Raises FrameError."""
+        if frame.opcode >= CLOSE:
+            return Message(frame.opcode, frame.payload, frame.end)
         if frame.opcode != CONTINUATION:
             self._opcode, self._is_compressed, self._parts = frame.opcode, frame.is_compressed, []
         self._parts.append(frame.payload)
@@ -97,7 +109,7 @@ class MessageReader:
         if not frame.is_final:
             return None
         payload, self._parts = b"".join(self._parts), []
-        return self._inflated(payload) if self._is_compressed else payload
+        return Message(self._opcode, self._inflated(payload) if self._is_compressed else payload, frame.end)
 
     def _inflated(self, payload: bytes) -> bytes:
         try:
