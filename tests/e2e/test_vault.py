@@ -1,6 +1,8 @@
 """`capture.vault`: the recorder keeps what it redacts for its owner, sealed, and nothing that stays on this machine."""
 
 import asyncio
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import aiohttp
 import pytest
 
 from recorder.settings import Capture
+from tests.commands.conftest import CLI
 from tests.e2e.conftest import Flight, to
 from tests.e2e.scripted import Peer, ScriptedUpstream, answers, ok, until
 from tests.e2e.test_secrets import everything_below
@@ -69,7 +72,7 @@ async def test_recordings_hold_the_placeholders_and_no_file_holds_a_secret(
         await flight.start(to(upstream.port), capture=Capture(vault=vault))
         await flight.send(REQUEST)
         await flight.wait_until_written()
-        assert "4242424242" not in everything_below(tmp_path)
+        assert "4242424242" not in everything_below(flight.journal_dir)
         (record,) = await flight.land()
     assert "4242424242" not in everything_below(tmp_path)
     for secret in vault.kept():
@@ -131,3 +134,41 @@ async def test_a_vault_that_cannot_be_written_costs_no_request_and_shows_in_the_
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
         f"the vault keeps no secrets: {problem}; recordings go on without"
     ]
+
+
+async def test_a_recording_without_secrets_is_sent_again_with_those_of_the_vault(
+    flight: Flight, vault: Vault, tmp_path: Path
+) -> None:
+    """On the owner's machine alone: with the vault forgotten, the placeholders go."""
+    async with ScriptedUpstream(answers(ok())) as upstream:
+        await flight.start(to(upstream.port), capture=Capture(vault=vault))
+        await flight.send(
+            b"GET /lm/v1/models?key=sk%2Fquery-4242424242 HTTP/1.1\r\nHost: recorder.test\r\n"
+            b"Authorization: Bearer sk-authorization-4242424242\r\nCookie: a=sk-cookie-4242424242\r\n\r\n"
+        )
+        await flight.land()
+        sent = bytes(upstream.peers[0].received)
+        assert b"sk%2Fquery-4242424242 " in sent
+        assert await replayed(upstream, tmp_path, vault) == secrets_in(sent)
+        vault.forget(None)
+        again = await replayed(upstream, tmp_path, vault)
+        assert len(again) == 3
+        assert all(b"[secret:" in each for each in again)
+
+
+async def replayed(upstream: ScriptedUpstream, folder: Path, vault: Vault) -> list[bytes]:
+    """The secrets of what `recorder replay` sends, to the upstream itself."""
+    config = f"capture: {{vault_file: {vault.file}, vault_key_file: {vault.key_file}}}\n"
+    (folder / "config.yaml").write_text(config)
+    (file,) = (folder / "logs").glob("*_request.bin")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, CLI, "replay", file, "--direct", cwd=folder, stderr=asyncio.subprocess.PIPE
+    )
+    _, told = await process.communicate()
+    assert process.returncode == 0, told.decode()
+    assert b"4242424242" not in told
+    return secrets_in(bytes(upstream.peers[-1].received))
+
+
+def secrets_in(request: bytes) -> list[bytes]:
+    return re.findall(rb"(?<=key=)[^ ]+|(?<=Authorization: Bearer )[^\r]+|(?<=Cookie: )[^\r]+", request)
