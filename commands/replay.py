@@ -43,7 +43,7 @@ def replay_command(selection: Selection, preparation: Preparation, many: Many, *
     """Send recorded exchanges again and print the answers as they come.
 
     ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
-    one of an exchange's files, a folder of recordings or a bundle; no server is needed for it.
+    one of an exchange's files, a folder of recordings, a bundle, HAR or WARC; no server is needed for it.
 
     By default a request goes where the client sent it: through the recorder, which records it anew. Keys are redacted
     in recordings: they come from --header, the route's `key` in the configuration, OPENAI_API_KEY, ANTHROPIC_API_KEY,

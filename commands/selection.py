@@ -1,7 +1,8 @@
 """Which exchanges a command works on: `selection_options` gives it a Selection.
 
     ID        an exchange's, or four or more of its first digits; last, last~2
-    PATH      one of an exchange's three files, what their names begin with, a folder of recordings, or a bundle (.zip)
+    PATH      one of an exchange's three files, what their names begin with, a folder of recordings, or a file that
+              holds some: a bundle, HAR, WARC
     --query   the API's filters as words, quoted as in a shell: 'model=gpt-4o since=2h'; all of them have to hold
 
 Ids and filters are asked of a Source (source.py), when the exchanges are read and not before; paths need neither a
@@ -25,7 +26,8 @@ from commands.pages import newest
 from commands.plain_text import plain
 from commands.source import Folder, Source, source_options
 from ingest_server.index.filters import read_filters
-from replay.recordings import RecordingError, exchanges_in, exchanges_in_bundle, read_exchange
+from replay.archives import exchanges_from, is_archive
+from replay.recordings import RecordingError, read_exchange
 from traffic.capture.exchange import RecordedExchange
 
 _is_reference = re.compile(r"last(?:~\d{1,9})?|[0-9a-fA-F]{4,8}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{0,27}", re.ASCII).fullmatch
@@ -84,12 +86,7 @@ class Selection:
 
 def _of_path(path: Path, on_problem: Callable[[str], None]) -> Iterator[RecordedExchange]:
     try:
-        if path.is_dir():
-            yield from exchanges_in(path, on_problem)
-        elif path.suffix == ".zip":
-            yield from exchanges_in_bundle(path, on_problem)
-        else:
-            yield read_exchange(path)
+        yield from exchanges_from(path, on_problem) if path.is_dir() or is_archive(path) else [read_exchange(path)]
     except RecordingError as error:
         hint = "; an id has four or more hex digits, or is last or last~2" if len(path.parts) == 1 else ""
         raise click.ClickException(plain(f"{error}{hint}")) from None

@@ -19,8 +19,6 @@ from traffic.capture import metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 
-METADATA_BYTES_MAX = 16 * 1024 * 1024
-
 
 class Outcome(Enum):
     STORED = "stored"
@@ -104,6 +102,6 @@ def _remove(paths: list[str]) -> None:
 
 def _facts(path: str) -> Metadata | None:
     try:
-        return metadata.decode(files.read_regular(path + names.METADATA, METADATA_BYTES_MAX))
+        return metadata.decode(files.read_regular(path + names.METADATA, metadata.BYTES_MAX))
     except (OSError, ValueError, msgspec.DecodeError, RecursionError):
         return None

@@ -1,6 +1,6 @@
 """Reads exchanges from whatever holds some: a folder of recordings, a bundle, a HAR or a WARC file, known by content.
 
-Called by `recorder import`.
+Called by `recorder import` and by the commands that take exchanges.
 """
 
 import zlib
@@ -10,13 +10,26 @@ from typing import Final
 
 from replay.log_folder import text, why
 from replay.recordings import RecordingError, exchanges_in
+from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
-from traffic.export.foreign import FormatError
-from traffic.export.formats import FORMATS
 
 _START_BYTES: Final = 512
 _GZIP: Final = b"\x1f\x8b"
+_SUFFIXES: Final = (".zip", ".har", ".warc", ".gz")
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def is_archive(path: Path) -> bool:
+    """By its name or its content a file that holds many, and none that is a part of one."""
+    if path.suffix in _SUFFIXES:
+        return True
+    if path.name.endswith(names.PARTS) or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return _format(file.read(_START_BYTES)) is not None
+    except OSError:
+        return False
 
 
 def exchanges_from(path: Path, on_problem: Callable[[str], None]) -> Iterator[RecordedExchange]:
@@ -24,6 +37,9 @@ def exchanges_from(path: Path, on_problem: Callable[[str], None]) -> Iterator[Re
     if path.is_dir():
         yield from exchanges_in(path, on_problem)
         return
+    from traffic.export.foreign import FormatError  # noqa: PLC0415 with the formats comes what folders do without
+    from traffic.export.formats import FORMATS  # noqa: PLC0415
+
     name = text(str(path))
     if path.exists() and not path.is_file():
         raise RecordingError(f"{name} is not a regular file")

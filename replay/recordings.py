@@ -1,4 +1,4 @@
-"""Reads exchanges from files: one by the path of any of its three files, or all that a folder or a bundle holds.
+"""Reads exchanges from files: one by the path of any of its three files, or all that a folder holds.
 
 Anybody may have changed the files: they are read as log_folder.py reads them. What other recorders wrote, a
 `_request.bin` and perhaps a `_response.bin` without metadata, gets the metadata that its bytes tell. Called by the
@@ -15,8 +15,6 @@ from replay.log_folder import being_deleted, list_folder, read, text, why
 from traffic.capture import foreign, metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
-from traffic.export.foreign import FormatError
-from traffic.export.formats import FORMATS
 
 BODY_BYTES_MAX = 1024 * 1024 * 1024  # of each `.bin`, which is in memory as a whole
 
@@ -62,17 +60,6 @@ def exchanges_in(folder: Path, on_problem: Callable[[str], None] | None = None) 
             continue
         if found is not None:
             yield found
-
-
-def exchanges_in_bundle(file: Path, on_problem: Callable[[str], None]) -> Iterator[RecordedExchange]:
-    """Oldest first; one that cannot be read is told to `on_problem`."""
-    try:
-        with file.open("rb") as source:
-            yield from FORMATS["bundle"].reader()(source, lambda problem: on_problem(f"{text(str(file))}: {problem}"))
-    except OSError as error:
-        raise RecordingError(f"{text(str(file))} {why(error)}") from None
-    except FormatError as error:
-        raise RecordingError(f"{text(str(file))}: {error}") from None
 
 
 def _read(stem: str) -> RecordedExchange | None:

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from commands.selection import Selection, selection_options
 from tests.commands.recordings import DEMO_EXCHANGES, Recordings, recorded
+from tests.traffic.export.made import export
+from tests.traffic.export.stored import VARIED
 from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
 
@@ -73,7 +75,7 @@ def test_a_bundle_gives_what_it_holds(recordings: Recordings, tmp_path: Path) ->
     assert selected(str(tmp_path / "all.zip")) == selected(str(recordings.log_dir))
     (tmp_path / "no.zip").write_bytes(b"PK")
     for name, problem in (
-        ("no.zip", ": it is no zip that can be read: File is not a zip file"),
+        ("no.zip", " is no HAR file, no WARC file, no bundle and no folder of recordings"),
         ("x.zip", " is missing"),
     ):
         found = ask(str(tmp_path / name))
@@ -96,6 +98,15 @@ def test_paths_need_neither_a_server_nor_a_configuration(
     Path("config.yaml").write_text("no: such key\n")
     assert len(selected(str(recordings.log_dir))) == DEMO_EXCHANGES
     assert ask().stdout == "empty: True\n"
+
+
+@pytest.mark.parametrize("name", ["bundle", "warc", "har"])
+def test_a_file_that_holds_exchanges_is_known_by_its_content(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(export(name, *VARIED[:2])[0])
+    assert [line.split()[0] for line in selected(str(path))] == [each.metadata.id for each in VARIED[:2]]
+    path.write_bytes(b'{"log": {}}')
+    assert ask(str(path)).stderr == f"Error: {path}: it is no HAR file: it has no log.entries\n"
 
 
 def test_a_file_named_like_an_id_is_the_file(

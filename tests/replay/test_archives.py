@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest_server.imports import Imports
-from replay.archives import exchanges_from
+from replay.archives import exchanges_from, is_archive
 from replay.recordings import RecordingError
 from tests.traffic.export.made import export
 from tests.traffic.export.stored import VARIED
@@ -22,6 +22,18 @@ def test_a_file_is_known_by_its_content(tmp_path: Path, name: str) -> None:
     found = list(exchanges_from(path, pytest.fail))
     assert [each.metadata.id for each in found] == [each.metadata.id for each in RECORDED]
     assert (found == RECORDED) is (name != "har")
+
+
+def test_parts_of_one_exchange_are_no_archives(tmp_path: Path) -> None:
+    for name, content in (
+        ("a_metadata.json", b"{}"),
+        ("a_request.bin", b"{}"),
+        ("x", b"POST / HTTP/1.1"),
+        ("y", b"{}"),
+    ):
+        (tmp_path / name).write_bytes(content)
+    names = ("a_metadata.json", "a_request.bin", "x", "nowhere", "y")
+    assert [is_archive(tmp_path / name) for name in names] == [False, False, False, False, True]
 
 
 def test_a_packed_warc_and_a_folder_are_read(tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from traffic.export.foreign import FormatError, Tell, refuse
 from traffic.export.page import Links, exchange_page, list_page, list_row
 from traffic.llm.decode import Decoder
 
-METADATA_BYTES_MAX: Final = 16 * 1024 * 1024
 BODY_BYTES_MAX: Final = 1024 * 1024 * 1024  # of each `.bin`, which is in memory as a whole
 
 _FOLDER: Final = "recordings/"
@@ -131,7 +130,7 @@ def _exchange(archive: zipfile.ZipFile, parts: dict[str, zipfile.ZipInfo]) -> Re
     if missing:
         raise FormatError(f"its {' and its '.join(missing)} is not there")
     try:
-        facts = metadata.decode(_content(archive, parts[names.METADATA], METADATA_BYTES_MAX))
+        facts = metadata.decode(_content(archive, parts[names.METADATA], metadata.BYTES_MAX))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"its metadata is not valid: {error}") from None
     request = _content(archive, parts[names.REQUEST], BODY_BYTES_MAX)
