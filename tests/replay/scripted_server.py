@@ -1,6 +1,7 @@
 """A server for the tests of the wire client: it takes requests of known lengths and answers what the test says."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(serve: "Serve") -> AsyncIterator[Server]:
+async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     """`serve` is called for each connection, which is closed behind it."""
     state = Server()
     tasks = set[asyncio.Task[None]]()
@@ -42,7 +43,7 @@ async def serving(serve: "Serve") -> AsyncIterator[Server]:
             writer.close()
             tasks.discard(task)
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

@@ -2,8 +2,13 @@
 
 import asyncio
 import socket
+import ssl
+import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import trustme
 
 from replay.answer import NOTHING, Reply, Wanted
 from replay.sender import Request, Sender
@@ -172,6 +177,28 @@ async def test_a_server_without_tls_is_an_error() -> None:
         reply = await sender.send(Request("127.0.0.1", server.port, True, "GET", b""))
         sender.close()
     assert error_of(reply)[:3] == ("tls_failure", "connect", "network")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system keeps its trusted authorities for itself")
+@pytest.mark.parametrize(("name", "problem"), [("127.0.0.1", None), ("other.example", "IP address mismatch")])
+async def test_a_server_has_to_show_a_trusted_certificate_for_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, problem: str | None
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    async with serving(answer_all, context) as server:
+        sender = Sender()
+        replies = [await sender.send(replace(server.request(), tls=True)) for _ in range(2)]
+        sender.close()
+    if problem is None:
+        assert [reply.raw for reply in replies] == [ANSWER, ANSWER]
+        assert server.connections == 1
+    else:
+        assert error_of(replies[0])[:3] == ("tls_failure", "connect", "network")
+        assert problem in error_of(replies[0])[3]
 
 
 async def test_an_error_of_the_callers_function_is_raised() -> None:
