@@ -58,12 +58,16 @@ class Wanted:
 class RecordedLlm:
     """What the fixture gives a test."""
 
-    def __init__(self, wanted: Wanted, port: int, player: Player | None, *, is_recording: bool) -> None:
+    def __init__(self, wanted: Wanted, recorder: "Recorder | None", player: Player | None) -> None:
+        """One of the two at least."""
+        answers = player or recorder
+        assert answers is not None
         self.folder = wanted.folder
-        self.is_recording = is_recording  # requests may reach the upstreams
+        self.is_recording = recorder is not None  # requests may reach the upstreams
         self.keeps = False  # what was recorded
         self._wanted = wanted
-        self._url = f"http://{HOST}:{port}"
+        self._url = f"http://{HOST}:{answers.port}"
+        self._recorder = recorder
         self._player = player
         self._routes = {**UPSTREAMS, **wanted.upstreams}
 
@@ -97,7 +101,8 @@ class RecordedLlm:
             told.append(f"The recording is {_shown(self.folder)}: {what}.")
         elif misses:
             told.append(f"There is no recording {_shown(self.folder)}: --recording=once makes it.")
-        elif self.is_recording and not is_passed:
+        elif self._recorder is not None and not is_passed:
+            told += [f"{route} could not be recorded: {text}" for route, text in self._recorder.upstream_errors.items()]
             told.append("Nothing of this is kept as a recording, because the test has not passed.")
         return "\n".join(told)
 
@@ -116,9 +121,7 @@ def recorded(wanted: Wanted, mode: str, work: Path) -> Iterator[RecordedLlm]:
             for file in _files(folder):
                 shutil.copyfile(file, log_dir / file.name)
             player = services.enter_context(_playing(wanted, log_dir, recorder))
-        answers = player or recorder
-        assert answers is not None
-        session = RecordedLlm(wanted, answers.port, player, is_recording=records)
+        session = RecordedLlm(wanted, recorder, player)
         yield session
     if recorder is not None and session.keeps:
         old = 0 if player is None else _count(folder)

@@ -71,6 +71,11 @@ class Recorder:
         return {route.name: base + "/" + route.pattern.partition("/")[2] for route in self.settings.routes}
 
     @property
+    def upstream_errors(self) -> dict[str, str]:
+        """The last one of each route whose upstream has failed."""
+        return {route: error.text for route, error in self._context.upstream_errors.latest.items()}
+
+    @property
     def ledger(self) -> Ledger:
         return self._context.tap.ledger
 

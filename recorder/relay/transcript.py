@@ -58,7 +58,7 @@ class Transcript:
         if redactor is not None:
             keeping = redactor
             if (vault := self._context.vault) is not None and plan.is_recorded and isinstance(plan.action, Forward):
-                self._redactor = keeping = _keeping(vault, plan.action)
+                self._redactor = keeping = _keeping(vault, plan, plan.action)
             redactions += keeping.fields(lines, head.positions, "request")
             if removed:
                 shown = [b"", *(b"%b: %b" % field for field in removed)]
@@ -246,11 +246,12 @@ def _replay_of(head: RequestHead) -> str | None:
     return text if is_uuid(text) else None
 
 
-def _keeping(vault: VaultKeeper, forward: Forward) -> Redactor:
+def _keeping(vault: VaultKeeper, plan: Plan, forward: Forward) -> Redactor:
     """What has each secret kept that goes upstream. Those in the target were replaced when it was planned."""
     destination = forward.destination
     redactor = vault.redactor_for(f"{destination.scheme}://{destination.authority.decode()}")
-    redactor.url(forward.target.decode("latin-1"), "request")
+    if plan.redactions:
+        redactor.url(forward.target.decode("latin-1"), "request")
     return redactor
 
 

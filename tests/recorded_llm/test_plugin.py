@@ -185,6 +185,16 @@ def test_a_test_that_fails_leaves_no_recording_and_the_old_one_as_it_was(
     assert recorded_files(tests) == before
 
 
+@pytest.mark.usefixtures("tests")
+def test_an_upstream_that_cannot_be_recorded_is_named(run_tests: RunTests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    result = run_tests()
+    result.assert_outcomes(failed=1)
+    assert section(result).splitlines()[1] == (
+        "openai could not be recorded: upstream_refused: 127.0.0.1:1 refused the connection: is the server running?"
+    )
+
+
 def test_without_a_name_each_test_has_a_recording_of_its_own(run_tests: RunTests, pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it=ASK
