@@ -54,7 +54,7 @@ def export_command(selection: Selection, name: str | None, out: Path | None, *, 
     """Write recordings in another format: all of them, or those that are asked for, oldest first.
 
     ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
-    one of an exchange's files, or a folder of recordings. docs/export.md says what is in each format.
+    one of an exchange's files, a bundle, or a folder of recordings. docs/export.md says what is in each format.
     """
     form = _format(name, out)
     if content and "with_content" not in form.options:

@@ -29,6 +29,7 @@ from traffic.capture.metadata import Metadata
 from traffic.capture.recording import PROXY_PATH, Recording, read_recording
 from traffic.export.foreign import Tell, refuse
 from traffic.export.har_read import exchanges_of
+from traffic.export.sent_request import absolute_url
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.http1.websocket import BINARY, TEXT, Message, messages_of
 from traffic.llm.decode import Decoder
@@ -104,7 +105,7 @@ def _timings(facts: Metadata) -> dict[str, float]:
 
 def _request(facts: Metadata, recording: Recording) -> dict[str, Any]:
     head = recording.head if isinstance(recording.head, RequestHead) else None
-    url = facts.upstream_url or facts.url
+    url = absolute_url(facts, head)
     fields = [field for field in head.fields if field[0].lower() != PROXY_PATH] if head is not None else []
     own = sum(len(name) + len(value) + 4 for name, value in head.fields if name.lower() == PROXY_PATH) if head else 0
     found: dict[str, Any] = {

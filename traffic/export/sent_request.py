@@ -10,6 +10,7 @@ import re
 from typing import Final, NamedTuple
 
 from traffic.capture.exchange import RecordedExchange
+from traffic.capture.metadata import Metadata
 from traffic.capture.recording import PROXY_PATH, read_recording
 from traffic.capture.redact import Redactor
 from traffic.http1.content import dechunk
@@ -24,6 +25,7 @@ Field = tuple[str, str]  # latin-1
 NOTHING_TO_SEND: Final = "a WebSocket, or a request that is not whole"  # why there is none
 
 _REDACTOR: Final = Redactor(b"")  # what it leaves is replaced by a name, and goes nowhere
+_NOWHERE: Final = "unknown.invalid"  # RFC 2606: of nobody
 _SECRET: Final = re.compile(r"\[secret:[0-9a-f]{8}\]")
 _PARAMETER: Final = re.compile(r"[?&;#]([^=&;#?]+)=(\[secret:[0-9a-f]{8}\])")
 _NO_NAME: Final = re.compile(r"[^A-Z0-9]+")
@@ -62,7 +64,7 @@ def sent_request(exchange: RecordedExchange, decoder: Decoder) -> SentRequest | 
         return None
     recording = read_recording(exchange.request)
     is_chunked = b"transfer-encoding" in head.positions
-    url = _url(exchange, head)
+    url = _REDACTOR.url(absolute_url(exchange.metadata, head), "request")[0]
     fields = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in head.fields
@@ -91,11 +93,13 @@ def _whole(raw: bytes) -> RequestHead | None:
     return None if head.wants_websocket else head
 
 
-def _url(exchange: RecordedExchange, head: RequestHead) -> str:
-    url = exchange.metadata.upstream_url or exchange.metadata.url
-    if "://" not in url:
-        url = f"http://{(head.value(b'host') or b'').decode('latin-1')}{head.target.decode('latin-1')}"
-    return _REDACTOR.url(url, "request")[0]
+def absolute_url(facts: Metadata, head: RequestHead | None) -> str:
+    """Where it went, else where the client sent it. What came by the simple door may tell a path alone, and no Host."""
+    url = facts.upstream_url or facts.url
+    if "://" in url.partition("?")[0]:
+        return url
+    host = (head.value(b"host") or b"").decode("latin-1") if head is not None else ""
+    return f"http://{host or _NOWHERE}/{url.removeprefix('/')}"
 
 
 def _authority(url: str) -> str:

@@ -184,3 +184,9 @@ def test_messages_of_a_websocket_stand_in_the_order_of_their_times() -> None:
         {"type": "receive", "time": pytest.approx(1789265461.153456), "opcode": 2, "data": "/wA="},
     ]
     assert (found["response"]["status"], found["response"]["content"]["size"]) == (101, 0)
+
+
+def test_a_url_that_is_a_path_alone_gets_the_host_of_the_request_or_nobodys() -> None:
+    by_door = stored(b"GET /v1/x?a=1 HTTP/1.1\r\nHost: api.test\r\n\r\n", b"", upstream_url=None, url="/v1/x?a=1")
+    assert entry(by_door)["request"]["url"] == "http://api.test/v1/x?a=1"
+    assert entry(by_door._replace(request=b"GET /v1/x"))["request"]["url"] == "http://unknown.invalid/v1/x?a=1"
