@@ -7,6 +7,7 @@ commands that take exchanges.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
@@ -48,7 +49,7 @@ def exchanges_in(folder: Path, on_problem: Callable[[str], None] | None = None) 
     if not stems:
         raise RecordingError(f"{text(str(folder))}: no recordings are in this folder")
     leaving = being_deleted(folder)
-    for stem in stems:
+    for stem in _in_order(folder, stems):
         if Path(stem).name in leaving:
             continue
         try:
@@ -60,6 +61,21 @@ def exchanges_in(folder: Path, on_problem: Callable[[str], None] | None = None) 
             continue
         if found is not None:
             yield found
+
+
+def _in_order(folder: Path, stems: list[str]) -> Iterator[str]:
+    """Names tell the millisecond: of several within one, their metadata tell which is older."""
+    for _, group in groupby(stems, key=lambda stem: stem[-32:-9]):
+        of_one_ms = list(group)
+        yield from sorted(of_one_ms, key=lambda stem: _started_at(str(folder / stem))) if of_one_ms[1:] else of_one_ms
+
+
+def _started_at(stem: str) -> str:
+    try:
+        facts = _metadata(stem + names.METADATA)
+    except RecordingError:
+        facts = None
+    return "" if facts is None else facts.started_at
 
 
 def _read(stem: str) -> RecordedExchange | None:

@@ -211,7 +211,7 @@ def configure(folder: Path, upstream_port: int) -> tuple[int, int]:
         f"capture: {{link_key: {LINK_KEY}}}\n"
         f'http_client: {{proxy_url: "http://user:{MARK}-proxy@127.0.0.1:{proxy_port}"}}\n'
         "routes:\n"
-        f'  lm: {{pattern: /lm/, destination: "http://127.0.0.1:{upstream_port}/"}}\n'
+        f'  lm: {{pattern: /lm/, destination: "http://127.0.0.1:{upstream_port}/", key: {MARK}-route}}\n'
         f'  quiet: {{pattern: /quiet/, destination: "http://127.0.0.1:{upstream_port}/", logging: false}}\n'
         f'  refused: {{pattern: /refused/, destination: "http://127.0.0.1:{closed_port}/"}}\n'
         '  proxied: {pattern: /proxied/, destination: "http://far.example/"}\n'
@@ -308,8 +308,8 @@ async def test_errors_of_the_configuration_show_no_secret(tmp_path: Path) -> Non
         f"capture: {{link_key: 'sha256:{MARK}'}}\n"
         f'logging: {{server_url: "http://u:{MARK}@localhost/"}}\n'
         f'http_client: {{proxy_url: "ftp://u:{MARK}@h/"}}\n'
-        f'routes: {{x: {{pattern: /x/, destination: "https://u:{MARK}@h/?key={MARK}"}}}}\n'
+        f'routes: {{x: {{pattern: /x/, destination: "https://u:{MARK}@h/?key={MARK}", key: "{MARK} with a space"}}}}\n'
     )
     out = await command(tmp_path, "check")
-    assert out.count("config.yaml:") >= 7
+    assert out.count("config.yaml:") >= 8
     assert MARK not in out

@@ -15,9 +15,9 @@ REQUEST = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 RESPONSE = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-def record(folder: Path, number: int = 0) -> RecordedExchange:
-    """An exchange and its three files: seconds apart from the others."""
-    at_ns, request = AT_NS + number * 10**9, REQUEST % number
+def record(folder: Path, number: int = 0, apart_ns: int = 10**9) -> RecordedExchange:
+    """An exchange and its three files, so much apart from the others."""
+    at_ns, request = AT_NS + number * apart_ns, REQUEST % number
     facts = describe(request, RESPONSE, at_ns)
     stem = folder / names.stem(at_ns, facts.id[:8])
     for part, data in zip(names.PARTS, (request, RESPONSE, metadata.encode(facts)), strict=True):
@@ -56,6 +56,11 @@ def test_a_folder_gives_what_it_holds_flat_or_by_day_oldest_first(tmp_path: Path
         (folder / "stranger.txt").write_text("")
         root = tmp_path / folder.relative_to(tmp_path).parts[0]
         assert list(exchanges_in(root)) == [expected[1], expected[2], expected[0]]
+
+
+def test_of_one_millisecond_metadata_tell_which_is_older(tmp_path: Path) -> None:
+    expected = [record(tmp_path, number, apart_ns=1_000) for number in range(20)]
+    assert list(exchanges_in(tmp_path)) == expected
 
 
 def test_what_is_being_deleted_is_left_out(tmp_path: Path) -> None:
