@@ -9,7 +9,7 @@ import msgspec
 from commands.command_group import examples
 from commands.comparison_text import value_text
 from commands.decoding import decoder_for
-from commands.ignore_option import as_options, ignore_option
+from commands.ignore_option import COMPARED, as_options, ignore_option
 from commands.selection import Selection, selection_options
 from commands.verdict import DIFFERENT, SAME, print_comparison, trouble
 from replay.compare import compare
@@ -33,7 +33,7 @@ _TEXTS = frozenset({"answer:text", "answer:text[*]"})
 @click.option(
     "--answers", "answers_only", is_flag=True, help="What was asked may differ: it is told, and does not matter."
 )
-@ignore_option
+@ignore_option(COMPARED)
 @click.option(
     "--learn", "is_learning", is_flag=True, help="Print what to ignore: what varies between these recordings."
 )

@@ -13,19 +13,22 @@ from commands.plain_text import plain
 from replay.json_path import JsonPathError
 from replay.masks import Masks
 
+COMPARED = (
+    "Pass over this JSON path of bodies and answers, as in 'choices[*].message.annotations'; `request:PATH`, "
+    "`response:PATH` and `answer:PATH` hold for those, `header:NAME` for a header. Repeatable."
+)
 
-def ignore_option(function: Callable[..., None]) -> Callable[..., None]:
+
+def ignore_option(help_text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """The command's function gets `masks`."""
-    option = click.option(
+    return click.option(
         "--ignore",
         "masks",
         metavar="PATH|@FILE",
         multiple=True,
         callback=lambda _context, _option, texts: _masks(texts),
-        help="Pass over this JSON path of bodies and answers, as in 'choices[*].message.annotations'; "
-        "`request:PATH`, `response:PATH` and `answer:PATH` hold for those, `header:NAME` for a header. Repeatable.",
+        help=help_text,
     )
-    return option(function)
 
 
 def _masks(texts: tuple[str, ...]) -> Masks:

@@ -17,6 +17,7 @@ from commands.command_group import examples
 from commands.config_option import load_or_exit
 from commands.diagnostics import report_loop_error
 from commands.event_loop import allow_open_files, loop_factory, settle_memory, stop_on_signals
+from commands.ignore_option import ignore_option
 from commands.plain_text import plain
 from commands.play_lines import PlayLines
 from commands.progress import progress
@@ -24,8 +25,6 @@ from commands.public_bind import insecure_public_bind_option
 from commands.selection import Selection, selection_options
 from commands.supervisor import CONFIG_EXIT_CODE
 from replay.exchange_files import write_exchange
-from replay.json_path import JsonPathError
-from replay.masks import Masks
 from replay.play.library import Library
 from replay.play.server import Player
 from replay.play.settings import INSTANT, PlaySettings
@@ -56,13 +55,6 @@ def _speed(_context: click.Context, _parameter: click.Parameter, text: str) -> f
     return float(match[1])
 
 
-def _masks(_context: click.Context, _parameter: click.Parameter, paths: tuple[str, ...]) -> Masks:
-    try:
-        return Masks(paths)
-    except JsonPathError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command(
     "play",
     epilog=examples(
@@ -86,14 +78,7 @@ def _masks(_context: click.Context, _parameter: click.Parameter, paths: tuple[st
     show_default=True,
     help="How alike a request must be to the recorded one; prefix: conversations that begin alike, too.",
 )
-@click.option(
-    "--ignore",
-    "masks",
-    metavar="PATH",
-    multiple=True,
-    callback=_masks,
-    help="A part of JSON bodies that need not be the same, as in messages[0].content or ..id.",
-)
+@ignore_option("A part of JSON bodies that need not be the same, as in messages[0].content or ..id.")
 @click.option(
     "--repeat",
     type=click.Choice(("last", "again", "never")),
