@@ -22,7 +22,7 @@ from replay.fork import prepare_for
 from replay.preparation import Preparation, Prepared
 from replay.replay_error import ReplayError
 from replay.sender import Sender
-from replay.sent_exchange import sent_exchange
+from replay.sent_exchange import answered_at, sent_exchange
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.redact import Redactor
 from traffic.llm.decode import Decoder
@@ -96,7 +96,10 @@ async def _send(exchange: RecordedExchange, prepared: list[Prepared]) -> list[Re
     finally:
         sender.close()
     replay_of = exchange.metadata.id
-    return [sent_exchange(to.request, reply, redactor, replay_of) for to, reply in zip(prepared, replies, strict=True)]
+    return [
+        answered_at(to.reaches, sent_exchange(to.request, reply, redactor, replay_of))
+        for to, reply in zip(prepared, replies, strict=True)
+    ]
 
 
 def _answer(name: str | None, exchange: RecordedExchange, decoder: Decoder) -> Answer:

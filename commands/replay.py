@@ -12,6 +12,7 @@ from commands.command_group import examples
 from commands.config_option import load_or_exit
 from commands.many_options import Many, many_options
 from commands.outgoing import Outgoing
+from commands.replay_diff import ReplayDiff, diff_options
 from commands.replay_options import replay_options
 from commands.replay_run import replay_all
 from commands.selection import Selection, selection_options
@@ -33,13 +34,17 @@ log = logging.getLogger(__name__)
         "recorder replay last~2 --set messages[-1].content=@prompt.txt --to lmstudio",
         "recorder replay logs/2026-09-13_02-11-09.123_092d0424_request.bin --to http://localhost:1234",
         "recorder replay --query 'model=gpt-4o since=1h' --direct",
+        "recorder replay baseline --set model=gpt-5 --diff --ignore @masks.txt --yes",
     ),
 )
 @selection_options
 @replay_options
 @many_options
+@diff_options
 @click.option("--raw", "is_raw", is_flag=True, help="Print the bytes of the answer's body instead of its text.")
-def replay_command(selection: Selection, preparation: Preparation, many: Many, *, is_raw: bool) -> None:
+def replay_command(
+    selection: Selection, preparation: Preparation, many: Many, diff: ReplayDiff | None, *, is_raw: bool
+) -> None:
     """Send recorded exchanges again and print the answers as they come.
 
     ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
@@ -48,6 +53,9 @@ def replay_command(selection: Selection, preparation: Preparation, many: Many, *
     By default a request goes where the client sent it: through the recorder, which records it anew. Keys are redacted
     in recordings: they come from --header, the route's `key` in the configuration, OPENAI_API_KEY, ANTHROPIC_API_KEY,
     OPENROUTER_API_KEY or GEMINI_API_KEY (each for its own provider alone), or the vault.
+
+    With --diff the exit code is 0 where all answers are the same as recorded, 1 where a difference matters, 2 where
+    not all were answered.
     """
     if selection.is_empty:
         raise click.UsageError("say what to send again: an ID, as last, a PATH, or --query")
@@ -61,4 +69,8 @@ def replay_command(selection: Selection, preparation: Preparation, many: Many, *
         configured = load_or_exit(selection.source.config_path, quiet=True).ingest.index.prices
         return ReplayPrices(Decoder(registry.dialects, configured, registry.registered), configured)
 
-    replay_all(selection.exchanges(), Outgoing(preparation, many, prices), make_live)
+    outgoing = Outgoing(preparation, many, prices)
+    if diff is None or many.is_dry_run:
+        replay_all(selection.exchanges(), outgoing, make_live)
+    else:
+        diff.run(lambda hear: replay_all(diff.passing(selection.exchanges()), outgoing, make_live, hear))

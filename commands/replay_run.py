@@ -35,11 +35,16 @@ from traffic.capture.exchange import RecordedExchange
 from traffic.capture.redact import Redactor
 from traffic.llm.live_answer import LiveAnswer
 
+Hear = Callable[[Waiting, RecordedExchange], None]  # gets each request with its answer
 MakeLive = Callable[[Request], LiveAnswer | None]  # None: the bytes of the answer's body are shown
 
 
-def replay_all(exchanges: Iterable[RecordedExchange], outgoing: Outgoing, make_live: MakeLive) -> None:
-    """Raises click.ClickException; SystemExit where not all was sent and answered."""
+def replay_all(
+    exchanges: Iterable[RecordedExchange], outgoing: Outgoing, make_live: MakeLive, hear: Hear | None = None
+) -> None:
+    """`hear` takes the place of what is printed of answers. Raises click.ClickException; SystemExit where not all was
+    sent, or not all answered and nobody hears of it.
+    """
     many = outgoing.many
     with Outbox() as outbox:
         for waiting in outgoing.prepared(islice(exchanges, many.limit)):
@@ -54,12 +59,16 @@ def replay_all(exchanges: Iterable[RecordedExchange], outgoing: Outgoing, make_l
             prices = outgoing.prices()
             outbox.waiting = outgoing.priced(outbox.waiting)
         outgoing.ask(outbox.waiting)
-        _Replay(many, outbox, make_live, prices).run()
+        _Replay(many, outbox, make_live, prices, hear).run()
 
 
 class _Replay:
-    def __init__(self, many: Many, outbox: Outbox, make_live: MakeLive, prices: ReplayPrices | None) -> None:
+    def __init__(
+        self, many: Many, outbox: Outbox, make_live: MakeLive, prices: ReplayPrices | None, hear: Hear | None
+    ) -> None:
         self._many = many
+        self._hear = hear
+        self._shows_answers = many.shows_answers and hear is None
         self._outbox = outbox
         self._make_live = make_live
         self._prices = prices
@@ -83,11 +92,12 @@ class _Replay:
             stopped_by = "stopped, as more could exceed --max-cost" if self._run.is_stopped else ""
         finally:
             self._sum_up(time.monotonic() - began_s, stopped_by)
-        if self._tally.errors or self._run.is_stopped:
+        if self._run.is_stopped or (self._tally.errors and self._hear is None):
             raise SystemExit(1)
 
     def _progress(self) -> AbstractContextManager[Progress | None]:
-        return nullcontext() if self._many.shows_answers else progress("sending")
+        is_quiet = self._shows_answers or self._hear is not None  # what is printed would break the bar
+        return nullcontext() if is_quiet else progress("sending")
 
     async def _send_all(self) -> None:
         self._sender = Sender()
@@ -101,7 +111,7 @@ class _Replay:
 
     async def _send(self, waiting: Waiting, late_s: float) -> float | None:
         request = self._outbox.request(waiting)
-        if self._many.shows_answers:
+        if self._shows_answers:
             reply = await self._show(request, waiting.url)
         else:
             reply = await self._sender.send(request, Wanted() if self._keeps else NOTHING)
@@ -121,7 +131,7 @@ class _Replay:
 
     @property
     def _keeps(self) -> bool:
-        return self._many.out is not None or self._prices is not None
+        return self._many.out is not None or self._prices is not None or self._hear is not None
 
     def _keep(self, request: Request, reply: Reply, waiting: Waiting) -> float | None:
         """What it cost."""
@@ -131,14 +141,17 @@ class _Replay:
                 write_exchange(self._many.out, sent)
             except OSError as error:
                 raise _cannot_write(error) from None
+        if self._hear is not None:
+            self._hear(waiting, sent)
         return None if self._prices is None else self._prices.found_usd(sent, waiting.reaches)
 
     def _sum_up(self, took_s: float, stopped_by: str) -> None:
-        if self._total == 1 and self._many.shows_answers and not self._run.is_stopped:
+        is_beside = self._shows_answers or self._hear is not None  # what stdout is for
+        if self._total == 1 and is_beside and not self._run.is_stopped:
             return
         ending = Ending(self._total, self._run.begun, took_s, self._many.schedule.has_times, stopped_by)
         for line in summary(self._tally, ending, self._run.budget):
-            click.echo(plain(line), err=self._many.shows_answers)
+            click.echo(plain(line), err=is_beside)
 
 
 def _make_folder(folder: Path) -> None:

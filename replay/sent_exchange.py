@@ -37,6 +37,11 @@ def sent_exchange(request: Request, reply: Reply, redactor: Redactor, replay_of:
     return redact_exchange(RecordedExchange(facts, asked, reply.raw), redactor)
 
 
+def answered_at(origin: str, sent: RecordedExchange) -> RecordedExchange:
+    """With the upstream that is known to have answered, also where a recorder was between: so its prices are found."""
+    return sent._replace(metadata=replace(sent.metadata, upstream_url=origin))
+
+
 def _with_proxy_path(head: RequestHead, tls: bool) -> bytes:
     lines = [line for line in split_lines(head.raw) if line.partition(b":")[0].lower() != REPLAY_OF]
     url = head.target

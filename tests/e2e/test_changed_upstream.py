@@ -145,6 +145,42 @@ CHANGES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
+async def test_replays_are_compared_with_what_they_repeat_as_they_come(flight: Flight) -> None:
+    model = Model()
+    async with ScriptedUpstream(model) as upstream:
+        await flight.start(to(upstream.port))
+        await _ask(flight, stream=True)
+        recorded, to_itself = str(await _recorded(flight)), f"http://127.0.0.1:{upstream.port}"
+        same = await _run(replay_command, recorded, "--to", to_itself, "--diff")
+        model.says = "I look that up."
+        changed = await _run(replay_command, recorded, "--via", flight.url, "--diff", "--set", "temperature=0")
+        many = await _run(replay_command, recorded, "--to", to_itself, "--diff", "--repeat", "3", "--json")
+        ignored = await _run(replay_command, recorded, "--to", to_itself, "--diff", "--ignore", "answer:text")
+        dry = await _run(replay_command, recorded, "--to", to_itself, "--diff", "--dry-run")
+    gone = await _run(replay_command, recorded, "--to", to_itself, "--diff")
+    assert (same.exit_code, same.stdout.partition("  ")[2]) == (0, "the same\n")
+    assert (changed.exit_code, _shown(changed)) == (
+        1,
+        [
+            "answer:text",
+            '  - "I look it up."',
+            '  + "I look that up."',
+            "",
+            "request:temperature  (does not matter)",
+            "  + 0",
+            "",
+            "1 difference matters, and 1 that does not",
+        ],
+    )
+    found = [json.loads(line) for line in many.stdout.splitlines()]
+    assert (many.exit_code, [each["same"] for each in found]) == (1, [False] * 3)
+    assert many.stderr.splitlines()[-1] == "0 the same, 3 different"
+    assert ignored.exit_code == 0
+    assert (dry.exit_code, dry.stderr.splitlines()[-1]) == (0, "-- 1 request; nothing was sent")
+    assert (gone.exit_code, gone.stdout) == (2, "")
+    assert gone.stderr.splitlines()[-1].endswith(f"no answer: cannot connect to {to_itself}: nothing listens there")
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(("change", "lines"), [each[1:] for each in CHANGES], ids=[each[0] for each in CHANGES])
 async def test_what_changed_upstream_is_named_and_nothing_else(
