@@ -16,7 +16,7 @@ DESTINATIONS = {"llm": "https://llm.test/v1/", "other": "https://other.test/api"
 
 
 def taking(_method: str, _host: bytes, path: bytes) -> Taken | None:
-    """Routes /llm/, /other/ and /root/."""
+    """One route per destination: the first part of a path names it."""
     name, slash, rest = path[1:].partition(b"/")
     return Taken(name.decode(), rest) if slash and name.decode() in DESTINATIONS else None
 
