@@ -102,6 +102,7 @@ def main() -> int:
     log = logging.getLogger("ingest_server")
     log.addHandler(_ToServer(output))
     log.setLevel(logging.INFO)
+    log.propagate = False  # an observer may set up logging for itself
     inbox: queue.SimpleQueue[Order] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(orders_from, inbox), name="orders", daemon=True).start()
     begin = inbox.get()

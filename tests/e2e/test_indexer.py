@@ -22,7 +22,7 @@ from ingest_server.index.reading import SPENT
 from ingest_server.index.schema import index_path
 from ingest_server.indexer import Indexer
 from ingest_server.server import IngestServer
-from ingest_server.settings import IngestSettings, Retention
+from ingest_server.settings import IndexSettings, IngestSettings, Retention
 from replay.verify import verify
 from tests.e2e.indexed import PATIENCE_S, Link, chat, check, rows, until_indexed
 from tests.e2e.scripted import until
@@ -89,6 +89,36 @@ async def test_who_watches_is_told_of_each_call_and_metrics_and_health_count_it(
     assert 'llm_proxy_requests_total{model="gpt-4o",provider="openai",status="200"} 1.0' in text
     assert 'llm_proxy_tokens_total{model="gpt-4o",provider="openai",type="total"} 7.0' in text
     assert (part["status"], part["text"].partition(", ")[2]) == ("ok", "0 exchanges wait")
+
+
+OBSERVER = """
+import logging
+
+class Watching:
+    def on_end(self, call):
+        print("printed")
+        logging.warning("logged")
+        raise ValueError(call.call.input[0].text)
+"""
+
+
+async def test_what_an_observer_prints_and_logs_goes_to_stderr_and_why_it_is_detached_is_said_once(
+    settings: IngestSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "watching.py").write_text(OBSERVER)
+    monkeypatch.syspath_prepend(tmp_path)
+    async with running(replace(settings, index=IndexSettings(observers=("watching:Watching",)))) as (_, _, link):
+        await link.send_many(range(1, 3))
+        await until_indexed(settings.log_dir, 2)
+        await until(lambda: "called no more" in caplog.text, "the server is told")
+    (line,) = [each.getMessage() for each in caplog.records if each.name == "ingest_server.indexer"]
+    assert line.startswith("the observer watching:Watching raised ValueError at exchange ")
+    said = capfd.readouterr()
+    assert (said.out, sorted(said.err.splitlines())) == ("", ["WARNING:root:logged", "printed"])
 
 
 async def test_reindexing_goes_on_where_the_indexer_is_killed_in_it(settings: IngestSettings) -> None:
