@@ -90,10 +90,14 @@ class FolderIndex:
 @contextmanager
 def open_index(log_dir: Path, settings: IndexSettings) -> Iterator[tuple[Path, FolderIndex | None]]:
     """Where the index is, and what brings it up to the files; None: an ingest server does."""
-    if not log_dir.is_dir():
-        raise AskError(f"{log_dir}: no such folder")
     own = index_path(log_dir)
-    if own.is_file() and is_locked(own.with_name("lock")):
+    try:
+        if not log_dir.is_dir():
+            raise AskError(f"{log_dir}: no such folder")
+        is_kept_by_another = own.is_file() and is_locked(own.with_name("lock"))
+    except OSError as error:
+        raise AskError(f"{log_dir}: {error.strerror}; --server asks an ingest server instead") from None
+    if is_kept_by_another:
         yield own, None
         return
     with (

@@ -79,6 +79,13 @@ def test_a_folder_that_is_not_there_is_an_error(recorder: Run) -> None:
     assert (found.returncode, found.stderr) == (1, "Error: none: no such folder\n")
 
 
+def test_a_folder_that_nobody_can_look_into_is_an_error(recorder: Run) -> None:
+    name = "x" * 300
+    found = recorder("list", "--log-dir", name)
+    expected = f"Error: {name}: File name too long; --server asks an ingest server instead\n"
+    assert (found.returncode, found.stderr) == (1, expected)
+
+
 def test_an_empty_folder_has_nothing_recorded(recorder: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     found = recorder("list", "--log-dir", "empty")
