@@ -56,6 +56,7 @@ def export_command(selection: Selection, name: str | None, out: Path | None, *, 
     ID is an exchange's, or its first digits (four or more), `last` for the newest, `last~2` for two before it. PATH is
     one of an exchange's files, a bundle, or a folder of recordings. docs/export.md says what is in each format.
     """
+    out = None if out == Path("-") else out
     form = _format(name, out)
     if content and "with_content" not in form.options:
         raise click.UsageError(f"--content is for {_names('with_content')}")

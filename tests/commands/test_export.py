@@ -111,6 +111,10 @@ def test_every_format_fills_a_file_and_a_pipe_with_the_same(name: str, logs: Pat
     assert sorted(each.name for each in tmp_path.iterdir()) == ["logs", out.name]
 
 
+def test_a_dash_is_stdout(logs: Path) -> None:
+    assert export(logs, "--format", "http", "--out", "-").stdout == export(logs, "--format", "http").stdout
+
+
 def test_what_has_no_place_in_a_format_is_counted_on_stderr(logs: Path, tmp_path: Path) -> None:
     found = export(logs, "--format", "openai-ft", "--out", tmp_path / "train.jsonl")
     assert found.exit_code == 0

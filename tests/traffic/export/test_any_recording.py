@@ -54,7 +54,7 @@ def _bytes(whole: bytes) -> st.SearchStrategy[bytes]:
     return st.just(whole) | cut | changed | st.binary(max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(damaged(), min_size=1, max_size=3))
 def test_no_recording_makes_a_format_fail_and_what_is_written_can_be_read(exchanges: list[RecordedExchange]) -> None:
     exchanges = [numbered(number, each) for number, each in enumerate(exchanges)]

@@ -100,10 +100,10 @@ def test_plain_http_has_a_row_with_nothing_of_a_call(tmp_path: Path) -> None:
 
 def test_rows_stand_in_the_order_of_the_exchanges_and_large_and_strange_texts_are_whole(tmp_path: Path) -> None:
     texts = ["'; DROP TABLE x; --", '\u0000\u001f"\\', "é 你 😀", "x" * 20_000_000, ""]
-    exchanges = [chat(number, text, "So") for number, text in enumerate([*texts, *map(str, range(3000))], 1)]
+    exchanges = [chat(number, text, "So") for number, text in enumerate([*texts, *map(str, range(2100))], 1)]
     found = rows(tmp_path, *(each for each in exchanges))
     assert [row["prompt"] or "" for row in found[: len(texts)]] == texts
-    assert [row["prompt"] for row in found[len(texts) :]] == [str(number) for number in range(3000)]
+    assert [row["prompt"] for row in found[len(texts) :]] == [str(number) for number in range(2100)]
 
 
 def test_an_export_of_nothing_is_an_empty_table(tmp_path: Path) -> None:
