@@ -14,10 +14,10 @@ import asyncio
 import errno
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import sleep
-from typing import Final, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
 from replay.play.answers import FIELD, miss_answer, problem_answer
 from replay.play.connection import Connection
@@ -139,9 +139,9 @@ class Player:
         if chosen is not None and score is not None and not score.is_tunnel:
             self._play(connection, question, chosen, score)
         elif candidates is not None:
-            self._tasks.start(self._answer(connection, question, candidates, chosen))
+            self._tasks.start(self._guarded(connection, self._answer(connection, question, candidates, chosen)))
         else:
-            self._tasks.start(self._search(connection, question))
+            self._tasks.start(self._guarded(connection, self._search(connection, question)))
 
     def refused(self, status: int, problem: str) -> None:
         self._show(Told("refused", "", "", status, miss=Miss(problem)))
@@ -154,6 +154,14 @@ class Player:
         self._show(Told("miss", head.method, target, 101, miss=miss))
 
     # --- inside
+
+    async def _guarded(self, connection: Connection, answering: Coroutine[Any, Any, None]) -> None:
+        """A defect costs a connection, and leaves no client waiting."""
+        try:
+            await answering
+        except Exception:
+            connection.transport.abort()
+            raise  # its task's owner tells it
 
     async def _search(self, connection: Connection, question: Question) -> None:
         candidates = await self._in_thread(lambda: self._find(question))
@@ -241,7 +249,10 @@ class Player:
     def _take_up(self) -> None:
         """Wait until the recordings of what was passed on are in the folder; routes that are not recorded have none."""
         for _ in range(int(LANDING_S / _LOOK_S)):
-            self._landed += self._library.refresh()
+            try:
+                self._landed += self._library.refresh()
+            except OSError:  # the folder cannot be read at the moment
+                break
             if self._landed >= self._passed:
                 return
             sleep(_LOOK_S)

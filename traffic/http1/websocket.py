@@ -80,7 +80,7 @@ class MessageReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._passed = 0  # bytes before the buffer
-        self._parts: list[bytes] = []  # of a message that goes on
+        self._payload = bytearray()  # of a message that goes on
         self._opcode = CONTINUATION
         self._is_compressed = False
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -102,13 +102,13 @@ class MessageReader:
         if frame.opcode >= CLOSE:
             return Message(frame.opcode, frame.payload, frame.end)
         if frame.opcode != CONTINUATION:
-            self._opcode, self._is_compressed, self._parts = frame.opcode, frame.is_compressed, []
-        self._parts.append(frame.payload)
-        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            self._opcode, self._is_compressed, self._payload = frame.opcode, frame.is_compressed, bytearray()
+        self._payload += frame.payload
+        if len(self._payload) > MESSAGE_BYTES_MAX:
             raise FrameError(f"a WebSocket message of more than {MESSAGE_BYTES_MAX} bytes")
         if not frame.is_final:
             return None
-        payload, self._parts = b"".join(self._parts), []
+        payload, self._payload = bytes(self._payload), bytearray()
         return Message(self._opcode, self._inflated(payload) if self._is_compressed else payload, frame.end)
 
     def _inflated(self, payload: bytes) -> bytes:
