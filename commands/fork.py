@@ -11,8 +11,9 @@ import msgspec
 from commands.answer_output import say
 from commands.columns import Column, Rows, stdout_console, terminal_width
 from commands.command_group import examples
-from commands.decoding import decoder_for
-from commands.figures import cost, duration, full_count, short_count
+from commands.consent import Charged, ask_before_paying
+from commands.decoding import decoder_for, prices_of
+from commands.figures import cost, counted, duration, full_count, short_count
 from commands.plain_text import plain
 from commands.replay_options import replay_options
 from commands.selection import Selection, selection_options
@@ -20,6 +21,7 @@ from replay.answer_form import answer_form
 from replay.compared_exchange import ComparedExchange, Facts
 from replay.fork import prepare_for
 from replay.preparation import Preparation, Prepared
+from replay.prices import ReplayPrices, is_paid
 from replay.replay_error import ReplayError
 from replay.sender import Sender
 from replay.sent_exchange import answered_at, sent_exchange
@@ -50,8 +52,11 @@ class Answer(NamedTuple):
 @selection_options
 @replay_options
 @click.option("--models", metavar="A,B,C", required=True, help="The models to ask.")
+@click.option("--yes", "is_allowed", is_flag=True, help="Do not ask before sending what a provider charges for.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object per answer, with all of it.")
-def fork_command(selection: Selection, preparation: Preparation, models: str, *, as_json: bool) -> None:
+def fork_command(
+    selection: Selection, preparation: Preparation, models: str, *, is_allowed: bool, as_json: bool
+) -> None:
     """Ask several models what was asked of one, and table the answers.
 
     The request goes to each of them at the same time, by the way on which it went when it was recorded, or as the
@@ -69,8 +74,10 @@ def fork_command(selection: Selection, preparation: Preparation, models: str, *,
         raise click.ClickException(plain(str(error))) from None
     for note in dict.fromkeys(note for each in prepared for note in each.notes):
         say(note)
-    say(f"{len(names)} {'requests' if len(names) > 1 else 'request'} to {prepared[0].reaches}")
     decoder = decoder_for(selection.source)
+    if not is_allowed:
+        _ask(exchange, prepared, ReplayPrices(decoder, prices_of(selection.source)))
+    say(f"{counted(len(names), 'request')} to {prepared[0].reaches}")
     sent = asyncio.run(_send(exchange, prepared))
     answers = [_answer(name, each, decoder) for name, each in zip(names, sent, strict=True)]
     if as_json:
@@ -79,6 +86,16 @@ def fork_command(selection: Selection, preparation: Preparation, models: str, *,
     else:
         _print_table([_answer(None, exchange, decoder), *answers])
     raise SystemExit(0 if all(answer.is_answered for answer in answers) else 1)
+
+
+def _ask(exchange: RecordedExchange, prepared: list[Prepared], prices: ReplayPrices) -> None:
+    ask_before_paying(
+        [
+            Charged(each.request.method, each.reaches, prices.expected_usd(exchange, each))
+            for each in prepared
+            if is_paid(each)
+        ]
+    )
 
 
 def _one(selection: Selection) -> RecordedExchange:

@@ -3,7 +3,6 @@
 Called by replay_run.py.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from itertools import islice
 import click
 
 from commands.answer_output import say
+from commands.consent import Charged, ask_before_paying
 from commands.figures import cost, counted
 from commands.many_options import Many
 from commands.plain_text import plain
 from replay.destination import is_loopback, split_url
 from replay.outbox import Waiting
 from replay.preparation import Preparation, Prepared
-from replay.prices import ReplayPrices, charges
+from replay.prices import ReplayPrices, is_paid
 from replay.replay_error import ReplayError, UnfitError
-from replay.sender import IDEMPOTENT
 from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.names import short_id
@@ -84,30 +83,22 @@ class Outgoing:
 
     def ask(self, waiting: Sequence[Waiting]) -> None:
         """Raises click.ClickException or click.Abort where it is not to be sent."""
-        paid = [each for each in waiting if each.is_paid]
-        if not paid or self.many.is_allowed:
+        if self.many.is_allowed:
             return
-        places = ", ".join(dict.fromkeys(each.reaches for each in paid))
-        count = len(paid) * self.many.schedule.repeat
-        go, them = ("goes", "it") if count == 1 else ("go", "them")
-        text = f"{counted(count, f'{_methods(paid)} request')} {go} to {places}, which charges for {them}"
-        if all(each.expected_usd is not None for each in paid):
-            expected = sum(each.expected_usd or 0.0 for each in paid) * self.many.schedule.repeat
-            text += f" (as recorded: {cost(expected)})"
-        if not sys.stdin.isatty():
-            raise click.ClickException(plain(f"{text}; --yes sends {them} without asking"))
-        click.confirm(plain(f"{text}. Send?"), abort=True, err=True)
+        paid = [each for each in waiting if each.is_paid]
+        charged = [Charged(each.request.method, each.reaches, each.expected_usd) for each in paid]
+        ask_before_paying(charged, self.many.schedule.repeat)
 
     def _waiting(self, exchange: RecordedExchange, prepared: Prepared) -> Waiting:
         facts, request = exchange.metadata, prepared.request
-        is_paid = request.method not in IDEMPOTENT and charges(prepared.reaches)
+        charged = is_paid(prepared)
         return Waiting(
             replay_of=facts.id,
             started_ns=names.moment_ns(facts.started_at),
             url=prepared.url,
             reaches=prepared.reaches,
-            is_paid=is_paid,
-            expected_usd=self._expected_usd(exchange, prepared, is_paid=is_paid),
+            is_paid=charged,
+            expected_usd=self._expected_usd(exchange, prepared, is_paid=charged),
             request=request,
             body_at=0,
             body_bytes=0,
@@ -132,7 +123,3 @@ class Outgoing:
         yield f"replays {short_id(waiting.replay_of)}"
         if waiting.is_paid:
             yield cost(waiting.expected_usd)
-
-
-def _methods(paid: Sequence[Waiting]) -> str:
-    return "/".join(dict.fromkeys(each.request.method for each in paid))

@@ -6,6 +6,7 @@ Called by the commands that replay, where a limit is to be kept or a user to be 
 from msgspec.structs import replace
 
 from replay.preparation import Prepared
+from replay.sender import IDEMPOTENT
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall
@@ -17,6 +18,11 @@ from traffic.llm.providers import authority_of, find_provider
 def charges(reaches: str) -> bool:
     """Whether a provider that is known for being paid answers at that origin."""
     return find_provider(None, authority_of(reaches), ()).name is not None
+
+
+def is_paid(prepared: Prepared) -> bool:
+    """Whether each sending of it is charged for."""
+    return prepared.request.method not in IDEMPOTENT and charges(prepared.reaches)
 
 
 class ReplayPrices:

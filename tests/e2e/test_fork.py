@@ -155,3 +155,14 @@ async def test_one_exchange_is_asked_again_not_several(recording: str) -> None:
     assert result.stderr.splitlines()[-1] == (
         "Error: one exchange is asked again, and more were given: recorder fork last --models A,B"
     )
+
+
+async def test_what_a_provider_charges_for_is_not_sent_unasked(recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test-1")
+    result = await _fork(recording, "--models", "gpt-4o,gpt-4o-mini", "--to", "https://api.openai.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert error.startswith(
+        "Error: 2 POST requests go to https://api.openai.com, which charges for them (as recorded: $"
+    )
+    assert error.endswith("; --yes sends them without asking")
