@@ -13,7 +13,7 @@ from tests.recorded_llm.conftest import RunTests, Upstream, recorded_files
 
 ROOT = Path(__file__).parents[2]
 ASK = '''
-import json, os, pytest, urllib.error, urllib.request
+import json, os, pytest, unittest, urllib.error, urllib.request
 
 def ask(url, *words, **more):
     """What a client with that base URL is answered, per word."""
@@ -207,12 +207,22 @@ def test_marked(word):
 class TestGroup:
     def test_fixture(self, recorded_llm):
         ask(recorded_llm.url(), "Hi")
+
+class TestCase(unittest.TestCase):
+    @pytest.mark.recording
+    def test_unit(self):
+        ask(os.environ["OPENAI_BASE_URL"], "Hi")
 """
     )
-    run_tests().assert_outcomes(passed=3)
+    run_tests().assert_outcomes(passed=4)
     folder = pytester.path / "recordings" / "test_it"
-    assert sorted(path.name for path in folder.iterdir()) == ["test_fixture", "test_marked-Hi", "test_marked-to-..-be"]
-    run_tests("--recording=none").assert_outcomes(passed=3)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "test_fixture",
+        "test_marked-Hi",
+        "test_marked-to-..-be",
+        "test_unit",
+    ]
+    run_tests("--recording=none").assert_outcomes(passed=4)
 
 
 def test_clients_find_base_urls_and_keys_in_their_variables_while_the_test_runs(
