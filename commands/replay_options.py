@@ -18,7 +18,7 @@ from commands.config_file import Configuration
 from commands.config_option import load_or_exit
 from commands.plain_text import plain
 from commands.selection import Selection
-from recorder.routing.routes import RouteTarget, build_table
+from recorder.routing.routes import Own, RouteTarget, build_table, dynamic_target
 from recorder.routing.table import Match
 from replay.credentials import Credentials
 from replay.destination import Configured, Taken, Wish
@@ -78,9 +78,13 @@ def preparation_of(configuration: Configuration, wish: Wish, edits: Edits) -> Pr
 
     def taking(method: str, host: bytes, path: bytes) -> Taken | None:
         match = table.match(method, host, path)
-        if isinstance(match, Match) and isinstance(match.value, RouteTarget):
-            return Taken(match.value.route.name, path[match.prefix_length :])
-        return None
+        if not isinstance(match, Match):
+            return None
+        rest = path[match.prefix_length :]
+        if isinstance(match.value, RouteTarget):
+            return Taken(match.value.route.destination, rest)
+        dynamic = dynamic_target(recorder, rest) if match.value is Own.DYNAMIC else ""
+        return None if isinstance(dynamic, str) else Taken(dynamic.target.route.destination, dynamic.rest)
 
     has_address = configuration.path is not None and recorder.port
     configured = Configured(server_url(recorder, recorder.port) if has_address else None, destinations, taking)

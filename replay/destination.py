@@ -33,7 +33,7 @@ _VERSION_AT_START = re.compile(rb"\Av[0-9]+[a-z0-9]*(?:/|(?=\?)|\Z)")
 
 
 class Taken(NamedTuple):
-    route: str  # the name
+    destination: str  # the URL that the recorder puts in the place of the pattern
     rest: bytes  # of the path, behind the route's pattern
 
 
@@ -47,7 +47,9 @@ class Configured:
 
     recorder_url: str | None = None  # None: there is no configuration file
     destinations: Mapping[str, str] = field(default_factory=dict)  # of the routes, by their names
-    taking: Callable[[str, bytes, bytes], Taken | None] = _takes_nothing  # by which route method, host and path go
+    taking: Callable[[str, bytes, bytes], Taken | None] = (
+        _takes_nothing  # where the recorder sends method, host and path
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,14 @@ def _at(url: SplitResult, target: bytes) -> Destination:
 def _through_the_recorder(via: str | None, head: RequestHead, facts: Metadata, configured: Configured) -> Destination:
     called, target = _proxy_path(head)
     chosen = via or configured.recorder_url
+    if chosen is None and not is_loopback(called):
+        return Destination(called, target, origin_of(called.geturl()), is_recorder=True)
     base = called if chosen is None else split_url(chosen)
-    target = base.path.rstrip("/").encode() + target if chosen is not None else target
-    if chosen is None and not is_loopback(base):
-        return Destination(base, target, origin_of(base.geturl()), is_recorder=True)
+    prefix = b"" if chosen is None else base.path.rstrip("/").encode()
     taken = configured.taking(head.method, called.netloc.encode("latin-1"), target.partition(b"?")[0])
-    upstream = configured.destinations[taken.route] if taken is not None else facts.upstream_url
+    upstream = taken.destination if taken is not None else facts.upstream_url
     behind = base if upstream is None else split_url(upstream)
-    return Destination(base, target, origin_of(behind.geturl()), is_recorder=True)
+    return Destination(base, prefix + target, origin_of(behind.geturl()), is_recorder=True)
 
 
 def _proxy_path(head: RequestHead) -> tuple[SplitResult, bytes]:

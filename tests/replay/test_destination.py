@@ -18,7 +18,7 @@ DESTINATIONS = {"llm": "https://llm.test/v1/", "other": "https://other.test/api"
 def taking(_method: str, _host: bytes, path: bytes) -> Taken | None:
     """One route per destination: the first part of a path names it."""
     name, slash, rest = path[1:].partition(b"/")
-    return Taken(name.decode(), rest) if slash and name.decode() in DESTINATIONS else None
+    return Taken(DESTINATIONS[name.decode()], rest) if slash and name.decode() in DESTINATIONS else None
 
 
 CONFIGURED = Configured("http://localhost:7000", DESTINATIONS, taking)
@@ -50,7 +50,8 @@ def test_by_default_it_goes_through_the_recorder_whose_address_has_three_sources
         (Wish(), UNCONFIGURED, "http://localhost:5601"),
     ):
         assert found(wish, configured) == (address, "/llm/chat?x=%2F", "https://llm.test", True)
-    assert found(Wish(via="http://h/below/"))[1] == "/below/llm/chat?x=%2F"
+    below = found(Wish(via="http://h/below/"), upstream_url=None)
+    assert below == ("http://h", "/below/llm/chat?x=%2F", "https://llm.test", True)
 
 
 def test_behind_a_recorder_what_is_reached_is_its_routes_destination_not_what_the_recording_says() -> None:
