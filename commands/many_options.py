@@ -28,10 +28,9 @@ class Many:
     is_allowed: bool  # to send what is paid for
     cost_usd_max: float | None
 
-    @property
-    def shows_answers(self) -> bool:
-        """One after the other; else there is a summary alone."""
-        return self.under_way_max == 1 and not self.schedule.has_times and self.out is None
+    def shows_answers(self, count: int) -> bool:
+        """Of so many requests, one after the other; else there is a summary alone."""
+        return self.under_way_max == 1 and not self.schedule.has_times and (self.out is None or count == 1)
 
 
 def many_options(function: Callable[..., None]) -> Callable[..., None]:

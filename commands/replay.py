@@ -9,7 +9,7 @@ from functools import cache
 import click
 
 from commands.command_group import examples
-from commands.config_option import load_or_exit
+from commands.decoding import decoder_for
 from commands.many_options import Many, many_options
 from commands.outgoing import Outgoing
 from commands.replay_diff import ReplayDiff, diff_options
@@ -19,7 +19,6 @@ from commands.selection import Selection, selection_options
 from replay.preparation import Preparation
 from replay.prices import ReplayPrices
 from replay.sender import Request
-from traffic.llm.decode import Decoder
 from traffic.llm.live_answer import LiveAnswer, live_answer
 from traffic.llm.registry import find_dialects
 
@@ -64,12 +63,7 @@ def replay_command(
     def make_live(request: Request) -> LiveAnswer | None:
         return None if is_raw else live_answer(registry.dialects, request.method, request.data)
 
-    @cache
-    def prices() -> ReplayPrices:
-        configured = load_or_exit(selection.source.config_path, quiet=True).ingest.index.prices
-        return ReplayPrices(Decoder(registry.dialects, configured, registry.registered), configured)
-
-    outgoing = Outgoing(preparation, many, prices)
+    outgoing = Outgoing(preparation, many, cache(lambda: ReplayPrices(decoder_for(selection.source))))
     if diff is None or many.is_dry_run:
         replay_all(selection.exchanges(), outgoing, make_live)
     else:

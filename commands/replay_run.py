@@ -68,11 +68,11 @@ class _Replay:
     ) -> None:
         self._many = many
         self._hear = hear
-        self._shows_answers = many.shows_answers and hear is None
         self._outbox = outbox
         self._make_live = make_live
         self._prices = prices
         self._total = len(outbox.waiting) * many.schedule.repeat
+        self._shows_answers = many.shows_answers(self._total) and hear is None
         self._tally = Tally()
         self._redactor = Redactor(secrets.token_bytes(16))
         self._tell: Progress | None = None

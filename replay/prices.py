@@ -11,7 +11,7 @@ from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall
 from traffic.llm.decode import Decoder
-from traffic.llm.pricing import Consumed, ModelPrices, Prices
+from traffic.llm.pricing import Consumed
 from traffic.llm.providers import authority_of, find_provider
 
 
@@ -26,10 +26,8 @@ def is_paid(prepared: Prepared) -> bool:
 
 
 class ReplayPrices:
-    def __init__(self, decoder: Decoder, configured: ModelPrices) -> None:
-        """`configured`: those that `decoder` was made with."""
+    def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
-        self._prices = Prices(configured)
 
     def expected_usd(self, exchange: RecordedExchange, prepared: Prepared) -> float | None:
         """What the tokens of the recording cost where the request goes now, with the model that it asks for now. None:
@@ -44,7 +42,7 @@ class ReplayPrices:
             cost = recorded.cost
         else:
             consumed = Consumed(recorded.usage, edited.provider, (edited.model,), facts.started_at)
-            cost = self._prices.cost(consumed)
+            cost = self._decoder.prices.cost(consumed)
         return cost.usd if cost is not None else None
 
     def found_usd(self, sent: RecordedExchange, reaches: str) -> float | None:

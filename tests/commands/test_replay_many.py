@@ -98,9 +98,10 @@ def test_what_comes_is_kept_as_recordings_that_replay_and_list_read(recorder: Ru
         assert len(listed) == 2
         assert '"model":"gpt-4o"' in listed[0]
         assert recorder("verify", "--log-dir", "kept").returncode == 0
-        again = recorder("replay", "kept", "--limit", "1")
+        again = recorder("replay", "kept", "--limit", "1", "--out", "again")  # one alone is shown as well
         assert (again.returncode, again.stdout) == (0, "Yes.\n")
         assert server.bodies[2] == server.bodies[0]
+        assert len(list(exchanges_in(tmp_path / "again"))) == 1
 
 
 def test_what_is_charged_for_is_not_sent_without_a_yes(recorder: Run, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from traffic.llm.dialects import BUILT_IN
 OPENAI = "https://api.openai.com"
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
 OWN = {"our-own": {"input": 10.0, "output": 20.0}}
-PRICES = ReplayPrices(Decoder(BUILT_IN, OWN), OWN)
+PRICES = ReplayPrices(Decoder(BUILT_IN, OWN))
 
 
 def request(model: str) -> bytes:

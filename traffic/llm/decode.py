@@ -43,7 +43,7 @@ class Decoder:
         that are not ours (registry.Registry).
         """
         self._dialects = tuple(dialects)
-        self._prices = Prices(prices or {})
+        self.prices = Prices(prices or {})
         self.fingerprint = _fingerprint(self._dialects, prices or {}, registered)
 
     def decode(self, raw: RecordedExchange) -> Decoded | None:
@@ -75,7 +75,7 @@ class Decoder:
         models = (answered.response_model, asked.model)
         cost = _reported(answered)
         if cost is None:
-            cost = self._prices.cost(Consumed(answered.usage, provider.name, models, facts.started_at))
+            cost = self.prices.cost(Consumed(answered.usage, provider.name, models, facts.started_at))
         named = named_session(view.headers)
         return LlmCall(
             provider=provider.name,
