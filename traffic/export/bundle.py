@@ -9,6 +9,7 @@ is unpacked under the names that it holds, and what is too large, double or lead
 """
 
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +32,8 @@ _ROWS_BYTES: Final = 1024 * 1024  # of the list while it grows; more go to a tem
 _Moment = tuple[int, int, int, int, int, int]
 _NO_MOMENT: Final[_Moment] = (1980, 1, 1, 0, 0, 0)
 _leads_out = re.compile(r"(?:\A|[/\\])\.\.(?:[/\\]|\Z)|\A[/\\]|\A[A-Za-z]:").search
-_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+# What zipfile raises of a zip that is cut, changed or encrypted.
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
 def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder) -> Mapping[str, int] | None:
