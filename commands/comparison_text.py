@@ -16,6 +16,7 @@ from commands.text_diff import ADDED, REMOVED, changed_words
 from replay.compare import Comparison, Difference
 from replay.compared_exchange import Facts
 
+_BODIES: Final = frozenset({"request", "response", "answer"})
 _WORDS_CHARACTERS_MIN: Final = 24  # of texts that are compared word by word
 _VALUE_CHARACTERS_MAX: Final = 2_000
 _NOTHING: Final = "-"
@@ -38,7 +39,7 @@ def lines_of(comparison: Comparison, width: int | None) -> Iterator[Line]:
     """`width`: of the terminal; None: there is none."""
     for name, facts in (("A", comparison.a), ("B", comparison.b)):
         when = facts.started_at.replace("T", " ").partition(".")[0] + " UTC"
-        yield Line(Text(name, "bold") + Text(f"  {facts.id}", "bold cyan") + Text(f"  {when}", "dim"))
+        yield Line(Text.assemble((name, "bold"), (f"  {facts.id}", "bold cyan"), (f"  {when}", "dim")))
         yield Line(Text(plain(f"{facts.method} {facts.url}")), indent=3)
     yield Line(Text())
     found = list(_rows(comparison.a, comparison.b))
@@ -54,14 +55,16 @@ def lines_of(comparison: Comparison, width: int | None) -> Iterator[Line]:
 
 
 def lines_of_difference(difference: Difference) -> Iterator[Line]:
-    title = Text(plain(difference.ignore or difference.section), "bold" if difference.matters else "dim")
+    name = plain(difference.ignore or difference.section)
+    title = Text.assemble((name, "bold" if difference.matters else "dim"))
     if difference.ignore is not None and not difference.ignore.endswith(difference.path):
         title.append(plain(f"  at {difference.path}"), "dim")
     if not difference.matters:
         title.append("  (does not matter)", "dim")
     yield Line(title)
     a, b = difference.a, difference.b
-    if isinstance(a, str) and isinstance(b, str) and max(len(a), len(b)) >= _WORDS_CHARACTERS_MIN:
+    is_text = isinstance(a, str) and isinstance(b, str) and max(len(a), len(b)) >= _WORDS_CHARACTERS_MIN
+    if is_text and difference.section in _BODIES:
         for text in changed_words(a, b):
             yield Line(text, indent=2)
         return
@@ -76,9 +79,9 @@ def verdict(comparison: Comparison) -> Text:
     told = len(comparison.differences) - matter
     others = f", and {told} that {'does' if told == 1 else 'do'} not" if told else ""
     if not matter:
-        return Text("the same", "bold green") + Text(f"{', as far as it matters' if told else ''}")
+        return Text.assemble(("the same", "bold green"), ", as far as it matters" if told else "")
     counted = "1 difference matters" if matter == 1 else f"{matter} differences matter"
-    return Text(counted, "bold red") + Text(others)
+    return Text.assemble((counted, "bold red"), others)
 
 
 def value_text(value: Any) -> str:
