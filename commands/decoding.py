@@ -5,7 +5,6 @@ import logging
 from commands.config_option import load_or_exit
 from commands.source import Source
 from traffic.llm.decode import Decoder
-from traffic.llm.pricing import ModelPrices
 from traffic.llm.registry import find_dialects
 
 log = logging.getLogger(__name__)
@@ -13,8 +12,5 @@ log = logging.getLogger(__name__)
 
 def decoder_for(source: Source) -> Decoder:
     registry = find_dialects(log.warning)
-    return Decoder(registry.dialects, prices_of(source), registry.registered)
-
-
-def prices_of(source: Source) -> ModelPrices:
-    return load_or_exit(source.config_path, quiet=True).ingest.index.prices
+    prices = load_or_exit(source.config_path, quiet=True).ingest.index.prices
+    return Decoder(registry.dialects, prices, registry.registered)

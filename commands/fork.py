@@ -12,7 +12,7 @@ from commands.answer_output import say
 from commands.columns import Column, Rows, stdout_console, terminal_width
 from commands.command_group import examples
 from commands.consent import Charged, ask_before_paying
-from commands.decoding import decoder_for, prices_of
+from commands.decoding import decoder_for
 from commands.figures import cost, counted, duration, full_count, short_count
 from commands.plain_text import plain
 from commands.replay_options import replay_options
@@ -76,7 +76,7 @@ def fork_command(
         say(note)
     decoder = decoder_for(selection.source)
     if not is_allowed:
-        _ask(exchange, prepared, ReplayPrices(decoder, prices_of(selection.source)))
+        _ask(exchange, prepared, ReplayPrices(decoder))
     say(f"{counted(len(names), 'request')} to {prepared[0].reaches}")
     sent = asyncio.run(_send(exchange, prepared))
     answers = [_answer(name, each, decoder) for name, each in zip(names, sent, strict=True)]
