@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from replay.replay_error import ReplayError
+from replay.replay_error import ReplayError, UnfitError
 from traffic.capture.metadata import Metadata
 from traffic.capture.recording import PROXY_PATH
 from traffic.capture.vault import origin_of
@@ -73,7 +73,7 @@ def find_destination(wish: Wish, head: RequestHead, facts: Metadata, configured:
     """Raises ReplayError."""
     if wish.is_direct:
         if facts.upstream_url is None:
-            raise ReplayError("the recording does not tell to which upstream it went; give --to URL")
+            raise UnfitError("the recording does not tell to which upstream it went; give --to URL")
         return _at(split_url(facts.upstream_url), head.target)
     if wish.to is None:
         return _through_the_recorder(wish.via, head, facts, configured)
@@ -108,7 +108,7 @@ def _proxy_path(head: RequestHead) -> tuple[SplitResult, bytes]:
     """The URL that the client called, and its target."""
     recorded = head.values(PROXY_PATH)
     if not recorded:
-        raise ReplayError("the recording has no X-Proxy-Path line that tells where it was sent; give --to URL")
+        raise UnfitError("the recording has no X-Proxy-Path line that tells where it was sent; give --to URL")
     return split_url(recorded[-1].decode("latin-1")), b"/" + recorded[-1].partition(b"://")[2].partition(b"/")[2]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from replay.json_path import JsonPath, JsonPathError
-from replay.replay_error import ReplayError
+from replay.replay_error import ReplayError, UnfitError
 from traffic.capture.recording import PROXY_PATH, read_recording
 from traffic.http1.head import RequestHead
 
@@ -46,7 +46,7 @@ def edited_body(raw: bytes, sets: Sequence[tuple[JsonPath, Any]]) -> bytes | Non
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        raise ReplayError("the request has no JSON body, and --set edits nothing else") from None
+        raise UnfitError("the request has no JSON body, and --set edits nothing else") from None
     for path, value in sets:
         try:
             path.set_value(document, copy.deepcopy(value))

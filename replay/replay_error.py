@@ -6,4 +6,4 @@ class ReplayError(Exception):
 
 
 class UnfitError(ReplayError):
-    """Of a recording that holds no whole request: where several are to be sent, it is passed over."""
+    """Of a recording that cannot be sent so, whoever wants it: where there are others, it is passed over."""

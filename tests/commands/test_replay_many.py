@@ -228,6 +228,24 @@ def test_recordings_of_no_whole_request_are_passed_over_and_named(recorder: Run,
         assert (found.returncode, found.stderr) == (1, f"Error: {problem}\n")
 
 
+def test_recordings_that_cannot_go_there_or_be_edited_so_are_passed_over_too(recorder: Run, tmp_path: Path) -> None:
+    with answering() as server:
+        record(tmp_path / "logs", server.port)
+        record(tmp_path / "logs", server.port, 1, f"http://127.0.0.1:{server.port}/")
+        options = ("--direct", "--concurrency", "2")
+        found = recorder("replay", "logs", *options)
+        problem = "the recording does not tell to which upstream it went; give --to URL"
+        assert (found.returncode, found.stderr) == (0, f"-- 1 exchange passed over: {problem}\n")
+        (tmp_path / "get_request.bin").write_bytes(b"GET /v1/models HTTP/1.1\r\nHost: a\r\n\r\n")
+        to = f"http://127.0.0.1:{server.port}"
+        found = recorder(
+            "replay", "get_request.bin", "logs", "--to", to, "--set", "model=x", "--repeat", "2", "--rate", "50"
+        )
+        problem = "the request has no JSON body, and --set edits nothing else"
+        assert (found.returncode, found.stderr) == (0, f"-- 1 exchange passed over: {problem}\n")
+        assert len(server.bodies) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
