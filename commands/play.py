@@ -134,9 +134,18 @@ def _folder(selection: Selection, on_miss: OnMiss) -> Iterator[tuple[Path, str]]
         raise click.UsageError(f"there is no folder {plain(str(given[0]))}: name what to play, or record something")
     else:
         with tempfile.TemporaryDirectory(prefix="recorder-play-") as temporary:
+            known: set[str] = set()
             for exchange in selection.exchanges():
-                write_exchange(Path(temporary), exchange)
-            yield Path(temporary), " ".join(selection.references) or "the query"
+                if exchange.metadata.id not in known:  # what is selected twice is played once
+                    known.add(exchange.metadata.id)
+                    write_exchange(Path(temporary), exchange)
+            yield Path(temporary), _name(selection)
+
+
+def _name(selection: Selection) -> str:
+    """Of what is played, where that is no folder."""
+    first, *others = [*selection.references, *(["the query"] if selection.filters is not None else [])]
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _make(folder: Path) -> None:

@@ -17,6 +17,7 @@ from replay.log_folder import list_folder
 from replay.play.question import Question, key_of, recorded_targets
 from replay.play.score import Score, score_of
 from replay.recordings import RecordingError, read_exchange
+from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
 from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead
@@ -55,6 +56,7 @@ class Library:
         self.folder = folder
         self.entries: list[Entry] = []  # oldest first
         self.unplayable = 0
+        self._was_read = False
         self._stems: set[str] = set()
         self._by_key: dict[bytes, tuple[Entry, ...]] = {}
         self._scores: OrderedDict[Path, Score] = OrderedDict()
@@ -66,6 +68,9 @@ class Library:
         many were read, and of how many.
         """
         new = [stem for stem in list_folder(self.folder, None).stems if stem not in self._stems]
+        if self._was_read:  # what comes without metadata is still being written; what was there is another recorder's
+            new = [stem for stem in new if (self.folder / f"{stem}{names.METADATA}").exists()]
+        self._was_read = True
         known, added = len(self._stems), list[Entry]()
         for place, stem in enumerate(new):
             if tell is not None:

@@ -51,7 +51,7 @@ def explain(question: Question, library: Library, matcher: Matcher) -> Miss:
     entry, found = nearest
     name = f"{short_id(entry.id)} of {entry.started_at[:19].replace('T', ' ')}"
     shown = tuple(found[:DIFFERENCES_SHOWN])
-    places = "; ".join(f"{each.path} ({each.here} here, {each.recorded} recorded)" for each in shown)
+    places = "; ".join(f"{_place(each.path)} ({each.here} here, {each.recorded} recorded)" for each in shown)
     more = len(found) - len(shown)
     count = f"{more}" if len(found) < DIFFERENCES_MAX else "many"
     places += f"; and {count} more" if more else ""
@@ -65,6 +65,10 @@ def explain(question: Question, library: Library, matcher: Matcher) -> Miss:
 def all_played(question: Question, count: int) -> Miss:
     played = "the recording of it was" if count == 1 else f"all {count} recordings of it were"
     return Miss(f"no recording answers {question.method} {question.target}: {played} played already")
+
+
+def _place(path: str) -> str:
+    return "the body as a whole" if path == "$" else path
 
 
 def _what_there_is(question: Question, entries: Sequence[Entry]) -> str:

@@ -144,8 +144,8 @@ def _pieces(exchange: RecordedExchange, start: int) -> tuple[Piece, ...]:
     """Cut where reads ended."""
     data = exchange.response
     first_s = (exchange.metadata.durations_ms.first_byte or 0.0) / 1000
-    cuts = [(offset, at_ms / 1000) for offset, at_ms in exchange.metadata.response.arrivals if start <= offset]
-    cuts = [each for each in cuts if each[0] < len(data)]
+    arrivals = exchange.metadata.response.arrivals
+    cuts = [(offset, at_ms / 1000) for offset, at_ms in sorted(arrivals) if start <= offset < len(data)]
     if not cuts or cuts[0][0] > start:
         cuts.insert(0, (start, first_s))
     if len(cuts) == 1 and not start and len(data) <= PIECE_BYTES_MAX:

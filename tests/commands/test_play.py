@@ -136,8 +136,8 @@ def test_ids_and_queries_select_what_is_played_and_masks_widen_it(start: Start, 
         write_exchange(
             _made(tmp_path / "logs"), exchange(recorded(request(chat(said, n=1))), ok(said.encode()), number)
         )
-    process, port, line = playing(start, "00000002", "--log-dir", "logs", "--ignore", "n", "-q")
-    assert line == "plays 1 recording of 00000002 at http://HERE, at 1x\n"
+    process, port, line = playing(start, "00000002", "last~1", "--log-dir", "logs", "--ignore", "n", "-q")
+    assert line == "plays 1 recording of 00000002 and 1 more at http://HERE, at 1x\n"
     assert [post(port, chat("b", n=2))[0], post(port, chat("a", n=1))[0]] == [200, 404]
     lines, err = end(process)
     assert (lines, err.count("miss: ")) == ([], 1)

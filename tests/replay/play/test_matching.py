@@ -101,6 +101,7 @@ def test_a_growing_folder_is_looked_at_again(tmp_path: Path) -> None:
     matcher = Matcher(found, PlaySettings(), BUILT_IN)
     assert matcher.find(question(chat("b", user="x"))) is None
     library(tmp_path, exchange(request(chat("b", user="y")), ok(), 5))
+    (tmp_path / "2026-09-13_02-11-07.000_00000008_request.bin").write_bytes(request(chat("half")))  # and no more yet
     assert (found.refresh(), found.refresh()) == (1, 0)
     late = matcher.find(question(chat("b", user="x")))
     assert late is not None

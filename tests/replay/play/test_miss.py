@@ -75,7 +75,7 @@ def test_of_many_differences_the_first_are_told_and_nothing_is_proposed(tmp_path
 
 def test_bodies_that_are_no_json_differ_as_a_whole(tmp_path: Path) -> None:
     miss = missed(tmp_path, b"nothing like it", b"plain text", asked=b"other text")
-    assert miss.text == f"{NEAREST}$ (10 bytes here, 10 bytes recorded)"
+    assert miss.text == f"{NEAREST}the body as a whole (10 bytes here, 10 bytes recorded)"
 
 
 def test_where_nothing_was_recorded_at_a_target_what_there_is_is_told(tmp_path: Path) -> None:

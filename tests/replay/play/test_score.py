@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from replay.play.score import PIECE_BYTES_MAX, Ending, Score, score_of, with_line, with_value, without_continue
 from tests.replay.play.made import cut, exchange, ok, request
@@ -95,3 +97,13 @@ def test_a_first_100_continue_can_be_left_out_and_nothing_else() -> None:
     answer = b"HTTP/1.1 100 Continue\r\n\r\n" + ok()
     assert played(without_continue(score(answer, arrivals=((0, 1.0), (7, 2.0), (30, 3.0))))) == ok()
     assert played(without_continue(score(ok()))) == ok()
+
+
+@given(st.binary(max_size=60), st.lists(st.tuples(st.integers(0, 90), st.floats(0, 1e9)), max_size=6), st.booleans())
+def test_whatever_files_hold_their_bytes_are_played(
+    body: bytes, arrivals: list[tuple[int, float]], is_cut: bool
+) -> None:
+    for answer in (body, ok(body), b"HTTP/1.1 200 OK\r\n\r\n" + body, CHUNKED[: len(body)] + body):
+        found = score(answer, arrivals=arrivals, **(cut() if is_cut else {}))
+        assert played(found) == answer
+        assert played(with_line(found, b"X: y")).replace(b"\r\nX: y", b"", 1) == answer
