@@ -1,4 +1,4 @@
-"""Writes exchanges as the three files that a recorder's are: what replays keep, and what a player is given of a bundle.
+"""Writes exchanges as the three files that a recorder's are: what replays keep, and what is played from no folder.
 
 Nothing that is there is ever overwritten. The metadata comes last, in one step: what has metadata is whole. Called by
 the commands.
