@@ -1,8 +1,8 @@
 """The recordings that are played: in memory a digest and a few words of each, and of those played last their bytes.
 
 What can be played is an exchange that has ended, with a whole request and an answer. It is found under the target that
-its client gave the recorder, and under the one that went upstream. `open_library` reads a folder; a folder that grows
-is looked at again by `refresh`. Everything that reads files runs in one thread of the player's, and what it changes is
+its client gave the recorder, and under the one that went upstream. `refresh` reads a folder, and what has come into one
+that grows. Everything that reads files runs in one thread of the player's, and what it changes is
 complete before it can be seen: the event loop only looks up.
 """
 
@@ -19,6 +19,7 @@ from replay.play.score import Score, score_of
 from replay.recordings import RecordingError, read_exchange
 from traffic.capture import names
 from traffic.capture.exchange import RecordedExchange
+from traffic.capture.metadata import Metadata
 from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead
 from traffic.http1.limits import UNLIMITED
@@ -72,6 +73,7 @@ class Library:
             new = [stem for stem in new if (self.folder / f"{stem}{names.METADATA}").exists()]
         self._was_read = True
         known, added = len(self._stems), list[Entry]()
+        by_key: dict[bytes, list[Entry]] = {}
         for place, stem in enumerate(new):
             if tell is not None:
                 tell(place, len(new))
@@ -81,27 +83,19 @@ class Library:
                 continue  # it is being written, or deleted: the next look tells
             if exchange.metadata.request.sha256 is not None:  # else it is still being recorded
                 self._stems.add(stem)
-                entry = self._take(self.folder / stem, exchange)
-                if entry is None:
+                question = question_of(exchange)
+                if question is None or not exchange.response:
                     self.unplayable += 1
-                else:
-                    added.append(entry)
+                    continue
+                entry = _entry(self.folder / stem, exchange.metadata, question)
+                added.append(entry)
+                spelling = question.spelling()
+                for target in entry.targets:
+                    by_key.setdefault(key_of(entry.method, target, spelling), []).append(entry)
         self.entries = sorted([*self.entries, *added], key=age)
+        for key, entries in by_key.items():
+            self._by_key[key] = tuple(sorted((*self._by_key.get(key, ()), *entries), key=age))
         return len(self._stems) - known
-
-    def _take(self, path: Path, exchange: RecordedExchange) -> Entry | None:
-        question = question_of(exchange)
-        if question is None or not exchange.response:
-            return None
-        facts = exchange.metadata
-        entry = Entry(
-            path, facts.id, facts.started_at, question.method, recorded_targets(question.head), len(question.content)
-        )
-        spelling = question.spelling()
-        for target in entry.targets:
-            key = key_of(question.method, target, spelling)
-            self._by_key[key] = tuple(sorted((*self._by_key.get(key, ()), entry), key=age))
-        return entry
 
     def exact(self, key: bytes) -> tuple[Entry, ...]:
         """Those of the same question, oldest first."""
@@ -136,6 +130,11 @@ class Library:
             while self._scores_bytes > SCORES_BYTES_MAX:
                 _, oldest = self._scores.popitem(last=False)
                 self._scores_bytes -= _cost(oldest)
+
+
+def _entry(path: Path, facts: Metadata, question: Question) -> Entry:
+    targets = recorded_targets(question.head)
+    return Entry(path, facts.id, facts.started_at, question.method, targets, len(question.content))
 
 
 def question_of(exchange: RecordedExchange) -> Question | None:
