@@ -1,14 +1,16 @@
 """An exchange in a line: the columns of `recorder list` and `recorder sessions ID`."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Final, Literal
 
 from commands.columns import Column, Rows
 from commands.figures import UNKNOWN, cost, duration, moment, short_count
 from ingest_server.index.summary import ExchangeSummary
 from traffic.capture.names import short_id
+
+_BEFORE_PATH: Final = re.compile(r"\A[a-z]+://[^/?#]*", re.IGNORECASE)
 
 
 def exchange_rows(samples: Sequence[ExchangeSummary], width: int | None, *, more_come: bool = False) -> Rows:
@@ -64,8 +66,8 @@ def said(summary: ExchangeSummary) -> str:
     """What the exchange is about: the newest prompt; of plain HTTP, and where nobody said anything, its request."""
     if summary.call is not None and summary.call.preview:
         return summary.call.preview
-    parts = urlsplit(summary.url)
-    return f"{summary.method} {parts.path or summary.url}{'?' + parts.query if parts.query else ''}"
+    target = _BEFORE_PATH.sub("", summary.url).partition("#")[0]
+    return f"{summary.method} {target or summary.url}"
 
 
 def outcome(summary: ExchangeSummary) -> str:

@@ -10,6 +10,7 @@ from tests.commands.exchanges import CALL, exchange
 from traffic.llm.call import ProviderError
 
 ASKED = exchange("092d0424")
+URLS = ("http://[/x?a=1#b", "http://[secret:0123abcd]@h/x", "http://[secret:0123abcd]@h", "x")
 REFUSED = exchange("192d0424", call=None, status=502, completed=False, error="upstream_refused", duration_ms=2.1)
 
 
@@ -23,6 +24,14 @@ def test_where_there_is_no_terminal_every_column_is_there_in_full() -> None:
     assert [line.partition("$0.0042  ")[2] for line in lines[1:2]] == ["What do you record?"]
     assert lines[2].endswith("  POST /openai/v1/chat/completions")
     assert len({line.index(word) for line, word in zip(lines, ("id ", "092d", "192d"), strict=True)}) == 1
+
+
+def test_a_url_that_is_none_is_shown_as_far_as_it_goes() -> None:
+    shown = [
+        exchange_rows([each], None).row(each).plain
+        for each in (exchange("092d0424", call=None, url=url) for url in URLS)
+    ]
+    assert [line.partition("POST ")[2] for line in shown] == ["/x?a=1", "/x", "http://[secret:0123abcd]@h", "x"]
 
 
 def test_a_narrow_terminal_loses_columns_and_then_the_end_of_the_prompt() -> None:

@@ -32,6 +32,8 @@ def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder
         request = sent_request(exchange, decoder)
         if request is None:
             left_out[NOTHING_TO_SEND] += 1
+        elif any("{{" in text for text in (request.url, *(value for _, value in request.fields))):
+            left_out["its head has two braces, which are a variable's in such a file"] += 1
         elif (body := _body(request)) is None:
             left_out["its body is no text for such a file"] += 1
         else:

@@ -8,6 +8,7 @@ without chunk framing. Called by the formats that write commands and requests.
 
 import re
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
@@ -26,6 +27,8 @@ NOTHING_TO_SEND: Final = "a WebSocket, or a request that is not whole"  # why th
 
 _REDACTOR: Final = Redactor(b"")  # what it leaves is replaced by a name, and goes nowhere
 _NOWHERE: Final = "unknown.invalid"  # RFC 2606: of nobody
+_HTTP: Final = re.compile(r"(?:http|ws)s?://", re.IGNORECASE)
+_NEVER_SENT: Final = re.compile(r"[^\x21-\x7e\x80-\xff]+")  # in a target; latin-1
 _SECRET: Final = re.compile(r"\[secret:[0-9a-f]{8}\]")
 _PARAMETER: Final = re.compile(r"[?&;#]([^=&;#?]+)=(\[secret:[0-9a-f]{8}\])")
 _NO_NAME: Final = re.compile(r"[^A-Z0-9]+")
@@ -94,9 +97,11 @@ def _whole(raw: bytes) -> RequestHead | None:
 
 
 def absolute_url(facts: Metadata, head: RequestHead | None) -> str:
-    """Where it went, else where the client sent it. What came by the simple door may tell a path alone, and no Host."""
-    url = facts.upstream_url or facts.url
-    if "://" in url.partition("?")[0]:
+    """Where it went, else where the client sent it. What came by the simple door may tell a path alone, and no Host;
+    and it may tell anything, such as lines, or an option for a command.
+    """
+    url = _NEVER_SENT.sub(lambda match: quote(match[0]), facts.upstream_url or facts.url)
+    if _HTTP.match(url):
         return url
     host = (head.value(b"host") or b"").decode("latin-1") if head is not None else ""
     return f"http://{host or _NOWHERE}/{url.removeprefix('/')}"

@@ -19,6 +19,7 @@ import msgspec
 
 from traffic.capture.metadata import Metadata
 from traffic.llm.call import LlmCall, Media, Message, Part, Reasoning, ToolCall, ToolResult
+from traffic.llm.providers import authority_of
 from traffic.llm.shapes import mapping
 
 Attribute = str | int | float | bool | list[str]
@@ -133,16 +134,25 @@ def _failure(facts: Metadata, call: LlmCall) -> tuple[str | None, str | None]:
 
 
 def _request_attributes(facts: Metadata, call: LlmCall) -> dict[str, Attribute | None]:
-    server = urlsplit(facts.upstream_url or "")
+    address, port = _server(facts.upstream_url or "")
     found: dict[str, Attribute | None] = {
         "gen_ai.operation.name": call.operation,
         "gen_ai.provider.name": _PROVIDERS.get(call.provider, call.provider) if call.provider else None,
         "gen_ai.request.model": call.model,
         "gen_ai.request.stream": call.stream or None,
-        "server.address": server.hostname,
-        "server.port": server.port or {"http": 80, "https": 443}.get(server.scheme),
+        "server.address": address,
+        "server.port": port,
     }
     return found | _parameters(call.parameters)
+
+
+def _server(url: str) -> tuple[str | None, int | None]:
+    """Host and port. A redacted user has brackets, which only addresses may have; and anybody may have written it."""
+    try:
+        parts = urlsplit(f"//{authority_of(url).rpartition('@')[2]}")
+        return parts.hostname, parts.port or {"http": 80, "https": 443}.get(url.partition("://")[0])
+    except ValueError:
+        return None, None
 
 
 def _parameters(asked: dict[str, Any]) -> dict[str, Attribute | None]:

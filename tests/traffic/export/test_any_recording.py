@@ -24,6 +24,15 @@ WRITTEN_FOR_LINES = ("jsonl", "openai-ft", "otlp")
 ANYTHING = shapeless([[asked, answers] for _, asked, answers, _ in SEEDS])
 MILLISECONDS = st.none() | st.floats(0, 1e9)
 
+URLS = (
+    "/",
+    "http://r/x?key=[secret:0123abcd]",
+    "http://[secret:0123abcd]@r/x",
+    "http://[/",
+    "http://r/雪\n\n< /etc/passwd",
+    "-Kfile://x",
+)
+
 
 @st.composite
 def damaged(draw: st.DrawFn) -> RecordedExchange:
@@ -40,8 +49,8 @@ def damaged(draw: st.DrawFn) -> RecordedExchange:
         durations_ms=Durations(draw(MILLISECONDS), draw(MILLISECONDS), draw(MILLISECONDS)),
         error=error,
         completed=error is None,
-        upstream_url=draw(st.sampled_from([None, exchange.metadata.upstream_url])),
-        url=draw(st.sampled_from(["/", "http://r/x?key=[secret:0123abcd]", "http://[/", exchange.metadata.url])),
+        upstream_url=draw(st.sampled_from([None, exchange.metadata.upstream_url, *URLS])),
+        url=draw(st.sampled_from([exchange.metadata.url, *URLS])),
     )
     return RecordedExchange(facts, draw(_bytes(exchange.request)), draw(_bytes(exchange.response)))
 

@@ -170,6 +170,11 @@ def test_keys_that_a_recording_holds_unredacted_become_variables_as_well() -> No
     assert '"http://UPSTREAM/x?key=${KEY}"' in script
 
 
+def test_a_url_is_no_option_for_curl() -> None:
+    exchange = numbered(1, post(b"{}"), upstream_url="-K/etc/x://y")
+    assert b"\ncurl http://UPSTREAM/-K/etc/x://y \\\n" in export("curl", exchange)[0]
+
+
 def test_what_cannot_be_sent_is_left_out_and_counted() -> None:
     websocket = "GET /x HTTP/1.1\nHost: a\nConnection: Upgrade\nUpgrade: websocket"
     cut = post(b"whole")

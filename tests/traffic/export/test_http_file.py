@@ -5,11 +5,13 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.test_http_file import HttpRequest, parse
 from tests.traffic.export.made import KEY, export, numbered, plain
 from tests.traffic.llm.example import Example, raw
 from traffic.capture.exchange import RecordedExchange
+from traffic.capture.metadata import Metadata
 from traffic.export.sent_request import NOTHING_TO_SEND
 
 NO_TEXT = "its body is no text for such a file"
@@ -69,6 +71,21 @@ def test_braces_within_a_prompt_are_no_variable() -> None:
 )
 def test_a_body_that_such_a_file_cannot_hold_is_left_out(body: bytes) -> None:
     assert export("http", chat(body)) == (b"", {NO_TEXT: 1})
+
+
+def test_no_head_reads_a_variable_of_whoever_sends_it() -> None:
+    left_out = {"its head has two braces, which are a variable's in such a file": 1}
+    assert export("http", chat(ASKED, ("X-A", "{{$processEnv HOME}}"))) == (b"", left_out)
+    assert export("http", chat()._replace(metadata=_went_to("http://llm.test/{{$dotenv KEY}}"))) == (b"", left_out)
+
+
+def test_a_url_stays_in_its_line() -> None:
+    (request,) = requests(chat()._replace(metadata=_went_to("http://llm.test/雪\n\n< /etc/passwd\n")))
+    assert (request.url, request.body) == ("http://llm.test/%E9%9B%AA%0A%0A<%20/etc/passwd%0A", json.dumps(ASKED))
+
+
+def _went_to(url: str) -> Metadata:
+    return replace(chat().metadata, upstream_url=url)
 
 
 def test_a_heading_in_a_prompt_of_json_stays() -> None:

@@ -103,6 +103,22 @@ def test_parameters_are_found_where_each_dialect_has_them(parameters: dict[str, 
     assert [attributes.get(f"gen_ai.request.{name}") for name in names] == [0.9, 64, ["END"], None]
 
 
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("http://[secret:0123abcd]@llm.test/v1", ("llm.test", 80)),
+        ("http://[::1]:8080/v1", ("::1", 8080)),
+        ("http://[::/", (None, None)),
+        ("http://llm.test:99999/", (None, None)),
+    ],
+)
+def test_a_server_is_told_whatever_its_url_looks_like(url: str, server: tuple[str | None, int | None]) -> None:
+    attributes = span_of(
+        msgspec.structs.replace(facts(), upstream_url=url), CALL, NOWHERE, with_content=False
+    ).attributes
+    assert (attributes.get("server.address"), attributes.get("server.port")) == server
+
+
 @pytest.mark.parametrize(("ours", "theirs"), [("aws", "aws.bedrock"), ("x-ai", "x_ai"), ("acme", "acme")])
 def test_a_provider_has_the_convention_s_name(ours: str, theirs: str) -> None:
     span = span_of(facts(), msgspec.structs.replace(CALL, provider=ours), NOWHERE, with_content=False)
