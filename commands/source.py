@@ -42,7 +42,10 @@ class Source:
                 yield api
             return
         yield found
-        index = found.index()
+        try:
+            index = found.index()
+        except AskError:
+            return  # it answered what was asked
         if index.state == "catching up" and (index.done or 0) < (index.total or 0):
             progress = f"{index.done or 0:,} of {index.total:,} recordings"
             click.echo(f"the index is catching up, with {progress} so far: others are missing", err=True)

@@ -185,6 +185,12 @@ def test_where_the_server_has_not_indexed_all_yet_it_is_said(recorder: Run, stat
     assert (found.returncode, found.stderr) == (0, f"{said}no exchange is recorded in {url}\n")
 
 
+def test_a_server_that_does_not_tell_how_far_its_index_is_has_answered_all_the_same(recorder: Run) -> None:
+    with answering(200, '{"exchanges": [], "next": null}', index="nonsense") as url:
+        found = recorder("list", "--server", url)
+    assert (found.returncode, found.stderr) == (0, f"no exchange is recorded in {url}\n")
+
+
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(recordings: Recordings, tmp_path: Path) -> None:
     """The index is then made somewhere else, and gone afterwards."""
     copy = tmp_path / "copy"
