@@ -1,6 +1,6 @@
 """The ingest server's HTTP side: the list of its endpoints, and what they answer when something is wrong.
 
-Errors are one line of plain text. What is sent is taken in uploads.py; what watches is here. Built by the server.
+Errors are plain text. What is sent is taken in uploads.py; what watches is here. Built by the server.
 """
 
 import time

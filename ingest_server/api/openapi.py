@@ -16,7 +16,7 @@ from ingest_server.guard import OPEN
 from ingest_server.index.filters import Parameter
 
 _DESCRIPTION: Final = """\
-What the LLM flight recorder has recorded. Every error is one line of plain text that says what is wrong and what to do.
+What the LLM flight recorder has recorded. Every error is plain text that says what is wrong and what to do.
 Where the server has keys, every endpoint but /health wants one. GET is answered to HEAD as well, without the body, but
 for /v1/live. docs/api.md has an example of each endpoint.
 """
