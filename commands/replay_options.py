@@ -60,7 +60,7 @@ def replay_options(function: Callable[..., None]) -> Callable[..., None]:
         if sum((wish.to is not None, wish.via is not None, wish.is_direct)) > 1:
             raise click.UsageError("--to, --via and --direct exclude each other")
         fields = _pairs(headers, ":", "--header")
-        edits = Edits(sets, fields, [name.encode() for name in dropped], _pairs(parameters, "=", "--param"))
+        edits = Edits(sets, fields, [os.fsencode(name) for name in dropped], _pairs(parameters, "=", "--param"))
         try:
             edits.check()
         except ReplayError as error:
@@ -136,5 +136,5 @@ def _pairs(texts: tuple[str, ...], separator: str, option: str) -> list[Field]:
         name, found, value = text.partition(separator)
         if not found or not name.strip():
             raise click.UsageError(f"{option} takes NAME{separator}VALUE")  # the text may be a secret: not repeated
-        pairs.append((name.strip().encode(), value.strip().encode()))
+        pairs.append((os.fsencode(name.strip()), os.fsencode(value.strip())))
     return pairs

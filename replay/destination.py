@@ -63,9 +63,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    url: SplitResult  # whose host is called
+    origin: str  # that is called; origins are as the vault's origin_of() writes them
+    authority: str  # of the Host line
     target: bytes
-    reaches: str  # an origin, as the vault's origin_of() writes it
+    reaches: str
     is_recorder: bool = False
 
 
@@ -83,25 +84,34 @@ def find_destination(wish: Wish, head: RequestHead, facts: Metadata, configured:
     if "://" not in wish.to:
         names = ", ".join(configured.destinations) or "none"
         raise ReplayError(f"--to {wish.to}: neither a URL nor a configured route; the routes are: {names}")
-    base = split_url(wish.to)
+    base = _split_base(wish.to, "--to")
     return _at(base, _joined(base.path.encode(), head.target[1:]) if head.target.startswith(b"/") else head.target)
 
 
 def _at(url: SplitResult, target: bytes) -> Destination:
-    return Destination(url, target, origin_of(url.geturl()))
+    origin = origin_of(url.geturl())
+    return Destination(origin, _authority(origin), target, origin)
+
+
+def _authority(origin: str) -> str:
+    return origin.partition("://")[2]
 
 
 def _through_the_recorder(via: str | None, head: RequestHead, facts: Metadata, configured: Configured) -> Destination:
+    """The configured recorder is called by the name that the client called it: routes may be for one host."""
     called, target = _proxy_path(head)
+    name = origin_of(called.geturl())
     chosen = via or configured.recorder_url
     if chosen is None and not is_loopback(called):
-        return Destination(called, target, origin_of(called.geturl()), is_recorder=True)
-    base = called if chosen is None else split_url(chosen)
+        return Destination(name, _authority(name), target, name, is_recorder=True)
+    base = called if chosen is None else _split_base(chosen, "--via")
+    origin = origin_of(base.geturl())
+    authority = _authority(origin if via else name)
     prefix = b"" if chosen is None else base.path.rstrip("/").encode()
-    taken = configured.taking(head.method, called.netloc.encode("latin-1"), target.partition(b"?")[0])
+    taken = configured.taking(head.method, authority.encode(), target.partition(b"?")[0])
     upstream = taken.destination if taken is not None else facts.upstream_url
-    behind = base if upstream is None else split_url(upstream)
-    return Destination(base, prefix + target, origin_of(behind.geturl()), is_recorder=True)
+    reaches = origin if upstream is None else origin_of(split_url(upstream).geturl())
+    return Destination(origin, authority, prefix + target, reaches, is_recorder=True)
 
 
 def _proxy_path(head: RequestHead) -> tuple[SplitResult, bytes]:
@@ -139,6 +149,14 @@ def _joined(base: bytes, rest: bytes) -> bytes:
     if not rest or rest.startswith(b"?"):
         return (base or b"/") + rest
     return base.removesuffix(b"/") + b"/" + rest
+
+
+def _split_base(url: str, option: str) -> SplitResult:
+    """Raises ReplayError, also for what would not be sent."""
+    base = split_url(url)
+    if base.username is not None or base.query or base.fragment:
+        raise ReplayError(f"{option} takes no user, query or fragment in its URL; --header and --param give keys")
+    return base
 
 
 def split_url(url: str) -> SplitResult:

@@ -5,16 +5,17 @@
 Pure: a test reads the bytes without a socket. Called by the commands that replay.
 """
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from replay.credentials import Credentials, fill
-from replay.destination import DEFAULT_PORTS, Configured, Wish, find_destination
+from replay.destination import DEFAULT_PORTS, Configured, Wish, find_destination, split_url
 from replay.edits import Edits, edited_body, edited_head, edited_target
 from replay.replay_error import UnfitError
 from replay.sender import Request
 from traffic.capture.exchange import RecordedExchange
-from traffic.capture.vault import origin_of
+from traffic.capture.redact import Redactor
 from traffic.http1.framing import FramingError
 from traffic.http1.head import HeadError, RequestHead
 from traffic.http1.limits import UNLIMITED
@@ -37,16 +38,17 @@ class Preparation:
     edits: Edits
     configured: Configured
     credentials: Credentials
+    redactor: Redactor = field(default_factory=lambda: Redactor(secrets.token_bytes(16)))  # of what others recorded
 
     def prepare(self, exchange: RecordedExchange) -> Prepared:
         """Raises ReplayError."""
         facts, raw = exchange.metadata, exchange.request
         head = _read_complete_request(raw)
         destination = find_destination(self.wish, head, facts, self.configured)
-        url = destination.url
+        url = split_url(destination.origin)
         target = edited_target(destination.target, self.edits.parameters)
         body = edited_body(raw, self.edits.sets)
-        own = [(b"Host", url.netloc.rpartition("@")[2].encode("latin-1"))]
+        own = [(b"Host", destination.authority.encode())]
         if destination.is_recorder:
             own.append((REPLAY_OF, facts.id.encode()))
         redacted = edited_head(head, target, own, body, self.edits)
@@ -59,8 +61,8 @@ class Preparation:
             method=head.method,
             data=filled.head + (raw[len(head.raw) :] if body is None else body),
         )
-        shown = destination.target.decode("latin-1")
-        address = origin_of(url.geturl()) + (shown if shown.startswith("/") else f"/{shown}")
+        shown, _ = self.redactor.url(destination.target.decode("latin-1"), "request")
+        address = destination.origin + (shown if shown.startswith("/") else f"/{shown}")
         return Prepared(request, address, destination.reaches, filled.notes)
 
 

@@ -104,14 +104,15 @@ def test_bodies_and_heads_are_edited(start: Start, tmp_path: Path, upstream: Ups
     (tmp_path / "tools.json").write_text('[{"type": "function"}]')
     options = ["--set", "messages[?@.role=='user'].content=@prompt.txt", "--set", "tools=@tools.json"]
     options += ["--set", "temperature=0", "--set", "model=gpt-4o-mini", "--set", 'stop="3"', "--set", "user=NaN"]
-    process = start("replay", "chat_request.bin", "--to", upstream.url, "--drop-header", "x-old", *options)
+    options += ["--drop-header", "x-old", "--header", "X-Bytes: \udcff"]
+    process = start("replay", "chat_request.bin", "--to", upstream.url, *options)
     connection, received = upstream.accept()
     with connection:
         connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
     assert process.wait(30) == 0
     head, _, body = received.partition(b"\r\n\r\n")
     assert b"X-Old" not in head
-    assert head.endswith(b"Content-Length: %d" % len(body))
+    assert head.endswith(b"Content-Length: %d\r\nX-Bytes: \xff" % len(body))
     assert json.loads(body) == {
         "model": "gpt-4o-mini",
         "messages": [{"role": "user", "content": "Hello, = @ you"}],

@@ -39,8 +39,7 @@ def found(wish: Wish, configured: Configured = CONFIGURED, **changes: object) ->
 
 
 def described(destination: Destination) -> tuple[str, str, str, bool]:
-    url = destination.url
-    return f"{url.scheme}://{url.netloc}", destination.target.decode(), destination.reaches, destination.is_recorder
+    return destination.origin, destination.target.decode(), destination.reaches, destination.is_recorder
 
 
 def test_by_default_it_goes_through_the_recorder_whose_address_has_three_sources() -> None:
@@ -123,3 +122,37 @@ def test_what_leads_nowhere_is_told(wish: Wish, problem: str) -> None:
     with pytest.raises(ReplayError) as raised:
         find_destination(wish, head(None), facts(upstream_url=None), CONFIGURED)
     assert str(raised.value) == problem
+
+
+def test_the_host_line_names_the_route_whose_keys_go() -> None:
+    """Routes may be for one host. The configured recorder is called by the name that the client called; one of --via
+    by its own, so that a name in a recording cannot stand for another route's keys.
+    """
+
+    def by_host(_method: str, host: bytes, _path: bytes) -> Taken:
+        return Taken("https://llm.test/v1/" if host == b"llm.localhost:5601" else "https://evil.test/", b"chat")
+
+    configured = Configured("http://127.0.0.1:7000", {}, by_host)
+    called = head("http://LLM.localhost:5601/chat")
+    for wish, origin, authority, reaches in (
+        (Wish(), "http://127.0.0.1:7000", "llm.localhost:5601", "https://llm.test"),
+        (Wish(via="http://[::1]:80/"), "http://[::1]", "[::1]", "https://evil.test"),
+    ):
+        destination = find_destination(wish, called, FACTS, configured)
+        assert destination == Destination(origin, authority, b"/chat", reaches, is_recorder=True)
+
+
+def test_a_host_name_is_called_as_the_network_writes_it() -> None:
+    destination = find_destination(Wish(to="http://例え.test:81/x"), head(), FACTS, CONFIGURED)
+    assert destination.authority == "xn--r8jz45g.test:81"
+    assert destination.origin == destination.reaches == "http://xn--r8jz45g.test:81"
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@h/", "http://h/?key=secret", "http://h/#secret"])
+def test_what_would_not_be_sent_of_a_url_is_refused_without_repeating_it(url: str) -> None:
+    for wish, option in ((Wish(to=url), "--to"), (Wish(via=url), "--via")):
+        with pytest.raises(ReplayError) as raised:
+            find_destination(wish, head(), FACTS, CONFIGURED)
+        assert str(raised.value) == (
+            f"{option} takes no user, query or fragment in its URL; --header and --param give keys"
+        )

@@ -58,6 +58,15 @@ def test_elsewhere_nothing_names_the_original_and_what_is_shown_holds_no_secret(
     assert "given" not in repr(request)
 
 
+def test_a_secret_that_another_recorder_left_in_the_target_is_sent_and_not_shown() -> None:
+    request, url, *_ = prepare(exchange((RECORDED + BODY).replace(b"[secret:0123abcd]", b"clear")), Wish(to="http://h"))
+    assert request.data.startswith(b"POST /v1/chat?key=clear HTTP/1.1\r\n")
+    shown, _, placeholder = url.partition("=")
+    assert shown == "http://h/v1/chat?key"
+    assert placeholder.startswith("[secret:")
+    assert "clear" not in url
+
+
 @pytest.mark.parametrize(
     ("raw", "problem"),
     [
