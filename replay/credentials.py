@@ -6,7 +6,9 @@
 
 in this order, for whatever the user has not given in another way. None goes to another origin than its own, whatever a
 recording says. The first two are API keys and go where API keys are: no cookie is replaced by them. Where there is
-none, the placeholder goes to this machine as it is, and nothing goes to any other. Called by preparation.py.
+none, the placeholder goes to this machine as it is, and nothing goes to any other; but for cookies of providers that
+know their callers by keys, and set cookies for their own load balancers and robots: they are left out. Called by
+preparation.py.
 """
 
 import re
@@ -95,7 +97,12 @@ def fill(head: bytes, reaches: str, credentials: Credentials) -> Filled:
                 missing[found.wanted(place)] = None
         yield line[start:]
 
-    lines = [b"".join(filled(line, is_first=not at)) for at, line in enumerate(head.split(b"\r\n"))]
+    lines: list[bytes] = []
+    for line in head.split(b"\r\n"):
+        if found.can_do_without(line):
+            notes[f"Cookie is left out: it is redacted, and {reaches} knows its callers by keys"] = None
+        else:
+            lines.append(b"".join(filled(line, is_first=not lines)))
     if missing:
         raise ReplayError("\n".join(missing))
     return Filled(b"\r\n".join(lines), list(notes))
@@ -127,11 +134,19 @@ class _Found:
                     return _checked(keys[name].encode(), f"routes.{name}.key")
             if self._variable is not None and environ.get(self._variable, "").strip():
                 return _checked(environ[self._variable].strip().encode(), self._variable)
+        kept = self._kept(placeholder)
+        return (None, "") if kept is None else _checked(kept, "from the vault")
+
+    def can_do_without(self, line: bytes) -> bool:
+        if self._variable is None or line.partition(b":")[0].lower() != b"cookie":
+            return False
+        return any(self._kept(match[0]) is None for match in _PLACEHOLDER.finditer(line))
+
+    def _kept(self, placeholder: bytes) -> bytes | None:
         try:
-            kept = self._credentials.vault(placeholder.decode(), self._reaches)
+            return self._credentials.vault(placeholder.decode(), self._reaches)
         except VaultError as error:
             raise ReplayError(str(error)) from None
-        return (None, "") if kept is None else _checked(kept, "from the vault")
 
     def wanted(self, place: _Place) -> str:
         settings: list[str] = []

@@ -82,13 +82,25 @@ def test_a_routes_key_goes_to_its_destinations_origin_alone() -> None:
 
 def test_a_key_takes_the_place_of_keys_alone_and_the_vault_that_of_any_secret() -> None:
     credentials = Credentials(ENVIRON, DESTINATIONS, {"openai": "sk-route"}, vault)
-    for line, expected in (
-        (f"Cookie: {TWO}", "Cookie: a=b; c/d"),
-        (f"Authorization: Basic {ONE}", "Authorization: Basic sk-kept"),
+    assert filled(f"Cookie: {TWO}", OPENAI, credentials)[0] == "Cookie: a=b; c/d"
+    basic = f"Authorization: Basic {ONE}"
+    assert filled(basic, OPENAI, credentials)[0] == "Authorization: Basic sk-kept"
+    with pytest.raises(ReplayError):
+        fill(head(basic), OPENAI, Credentials(ENVIRON, DESTINATIONS, {"openai": "sk-route"}))
+
+
+def test_a_cookie_that_nobody_kept_is_left_out_where_keys_tell_who_asks_and_missing_elsewhere() -> None:
+    raw = head(f"cookie: {TWO}", f"Authorization: Bearer {ONE}")
+    found = fill(raw, OPENAI, Credentials(ENVIRON))
+    assert found.head == head("Authorization: Bearer sk-openai")
+    assert found.notes == [
+        f"Cookie is left out: it is redacted, and {OPENAI} knows its callers by keys",
+        "Authorization is OPENAI_API_KEY",
+    ]
+    with pytest.raises(
+        ReplayError, match=r"^Cookie is redacted in the recording, and https://mine.test wants it: give"
     ):
-        assert filled(line, OPENAI, credentials)[0] == expected
-        with pytest.raises(ReplayError):
-            fill(head(line), OPENAI, Credentials(ENVIRON, DESTINATIONS, {"openai": "sk-route"}))
+        fill(head(f"Cookie: {TWO}"), "https://mine.test", Credentials(ENVIRON))
 
 
 def test_a_parameter_of_the_url_is_filled_percent_encoded() -> None:
@@ -105,7 +117,7 @@ def test_a_key_within_the_url_of_a_header_is_that_headers() -> None:
 
 
 def test_what_is_missing_is_told_with_what_gives_it_all_at_once() -> None:
-    raw = head(f"Authorization: Bearer {ONE}", f"Cookie: {TWO}", target=f"/x?key={ONE}")
+    raw = head(f"Authorization: Bearer {ONE}", f"X-Auth-Token: {TWO}", target=f"/x?key={ONE}")
     with pytest.raises(ReplayError) as raised:
         fill(raw, OPENAI, Credentials({}, DESTINATIONS))
     wants = "is redacted in the recording, and https://api.openai.com wants it:"
@@ -113,7 +125,7 @@ def test_what_is_missing_is_told_with_what_gives_it_all_at_once() -> None:
         f"key {wants} set OPENAI_API_KEY or routes.openai.key, or give --param 'key=...'\n"
         f"Authorization {wants} set OPENAI_API_KEY or routes.openai.key, or give --header 'Authorization: Bearer ...' "
         "(--drop-header Authorization sends none)\n"
-        f"Cookie {wants} give --header 'Cookie: ...' (--drop-header Cookie sends none)"
+        f"X-Auth-Token {wants} give --header 'X-Auth-Token: ...' (--drop-header X-Auth-Token sends none)"
     )
     with pytest.raises(ReplayError) as raised:
         fill(head(f"x-api-key: {ONE}"), "https://evil.test", Credentials(ENVIRON, DESTINATIONS))
