@@ -21,6 +21,7 @@ from ingest_server.index.exchange_pages import ExchangePage
 from ingest_server.index.session_pages import SessionPage, SessionTree
 from ingest_server.index.stats import Stats
 from ingest_server.indexer import IndexStatus
+from traffic.capture import metadata
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 
@@ -36,7 +37,7 @@ _T = TypeVar("_T")
 class _Described(msgspec.Struct):
     """What is read of an exchange's detail."""
 
-    metadata: Metadata
+    metadata: msgspec.Raw
 
 
 class AskError(click.ClickException):
@@ -113,7 +114,7 @@ class ApiClient:
 
     def recorded(self, reference: str) -> RecordedExchange:
         """The whole of it, in memory."""
-        facts = self._decoded(self.exchange_json(reference), _Described).metadata
+        facts = self._metadata(self.exchange_json(reference))
         request, response = (b"".join(self.file(facts.id, side)) for side in ("request", "response"))
         return RecordedExchange(facts, request, response)
 
@@ -142,7 +143,16 @@ class ApiClient:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as error:
-            raise AskError(f"the ingest server at {self.name} is of another version: {error}") from None
+            raise self._other_version(error) from None
+
+    def _metadata(self, body: bytes) -> Metadata:
+        try:
+            return metadata.decode(bytes(self._decoded(body, _Described).metadata))
+        except msgspec.DecodeError as error:
+            raise self._other_version(error) from None
+
+    def _other_version(self, error: Exception) -> AskError:
+        return AskError(f"the ingest server at {self.name} is of another version: {error}")
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ cannot be read, makes exit code 1.
 
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,11 +84,6 @@ class _Export:
     def __iter__(self) -> Iterator[RecordedExchange]:
         with progress("exporting") as tell:
             for exchange in self._exchanges():
-                if not _has_a_moment(exchange):
-                    self._pass_over(
-                        f"{exchange.metadata.id}: its metadata tells no moment: {exchange.metadata.started_at}"
-                    )
-                    continue
                 yield exchange
                 self.count += 1
                 if tell is not None:
@@ -102,15 +96,6 @@ class _Export:
     def _pass_over(self, problem: str) -> None:
         self.unreadable += 1
         warn(problem)
-
-
-def _has_a_moment(exchange: RecordedExchange) -> bool:
-    """Anybody may have changed metadata: it may look like one, and be the 32nd of a month."""
-    try:
-        datetime.fromisoformat(exchange.metadata.started_at)
-    except ValueError:
-        return False
-    return True
 
 
 def _format(name: str | None, out: Path | None) -> Format:

@@ -154,8 +154,8 @@ def test_an_impossible_moment_is_one(logs: Path) -> None:
     metadata.write_bytes(msgspec.json.encode(facts))
     found = export(logs, "--format", "otlp")
     assert (found.exit_code, len(found.stdout.splitlines())) == (1, 2)
-    problem = "its metadata tells no moment: 2026-02-31T00:00:00.000000Z"
-    assert f"passed over: 00000002-8b1c-4e5f-9a2b-3c4d5e6f7a8b: {problem}\n" in found.stderr
+    problem = "'2026-02-31T00:00:00.000000Z' is no date and time - at `$.started_at`"
+    assert f"passed over: {metadata} is no metadata of a recording: {problem}\n" in found.stderr
 
 
 def test_one_that_is_deleted_meanwhile_is_passed_over(tmp_path: Path) -> None:

@@ -110,7 +110,19 @@ class Stored(msgspec.Struct, array_like=True):
 
 
 encode = msgspec.json.Encoder().encode
-decode = msgspec.json.Decoder(Metadata).decode
+_decode = msgspec.json.Decoder(Metadata).decode
+
+
+def decode(data: bytes | str) -> Metadata:
+    """What it tells may be used without another check: `started_at` is a moment that a file's name can tell. Raises
+    msgspec.DecodeError, UnicodeDecodeError and RecursionError.
+    """
+    facts = _decode(data)
+    try:
+        names.moment_ns(facts.started_at)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"{error} - at `$.started_at`") from None
+    return facts
 
 
 def build(

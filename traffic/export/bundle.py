@@ -12,7 +12,8 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Final
 
@@ -22,6 +23,7 @@ from traffic.capture import metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Metadata
 from traffic.export.foreign import FormatError, Tell, refuse
+from traffic.export.formats import LeftOut
 from traffic.export.page import Links, exchange_page, list_page, list_row
 from traffic.llm.decode import Decoder
 
@@ -36,16 +38,15 @@ _leads_out = re.compile(r"(?:\A|[/\\])\.\.(?:[/\\]|\Z)|\A[/\\]|\A[A-Za-z]:").sea
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError)
 
 
-def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder) -> Mapping[str, int] | None:
+def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder) -> LeftOut:
     """Returns how many it left out, and why."""
-    count = left_out = 0
-    moment = _NO_MOMENT
+    count, moment, left_out = 0, _NO_MOMENT, Counter[str]()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive, SpooledTemporaryFile(_ROWS_BYTES) as rows:
         for exchange in exchanges:
             try:
                 stem = _free_stem(archive, exchange.metadata)
-            except ValueError:
-                left_out += 1
+            except ValueError as error:
+                left_out[str(error)] += 1
                 continue
             count, moment = count + 1, _moment(stem)
             rows.write(_write_exchange(archive, stem, exchange, decoder).encode())
@@ -53,7 +54,7 @@ def write(exchanges: Iterable[RecordedExchange], out: BinaryIO, decoder: Decoder
         with archive.open(_entry("index.html", moment), "w", force_zip64=True) as page:
             for piece in list_page((row.decode() for row in rows), count):
                 page.write(piece.encode())
-    return {"its start is no moment that a name can tell": left_out} if left_out else None
+    return left_out
 
 
 def read(source: BinaryIO, tell: Tell = refuse) -> Iterator[RecordedExchange]:

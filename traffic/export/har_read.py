@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from traffic.capture import names
+from traffic.capture import metadata, names
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.metadata import Durations, Metadata
 from traffic.export.foreign import FormatError, Kept, Tell, exchange_of
@@ -132,8 +132,8 @@ def _exchange(entry: _Entry) -> RecordedExchange:
 
 def _own_metadata(entry: _Entry) -> Metadata | None:
     try:
-        return msgspec.convert(entry.recording, Metadata)
-    except msgspec.ValidationError:
+        return metadata.decode(msgspec.json.encode(entry.recording))
+    except (ValueError, RecursionError):
         return None  # another program's, or none
 
 

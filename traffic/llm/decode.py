@@ -47,7 +47,9 @@ class Decoder:
         self.fingerprint = _fingerprint(self._dialects, prices or {}, registered)
 
     def decode(self, raw: RecordedExchange) -> Decoded | None:
-        """None: no call to an LLM, as far as the dialects know. Raises nothing."""
+        """None: no call to an LLM, as far as the dialects know. Raises nothing, where metadata.decode() has let the
+        metadata pass.
+        """
         facts, problems = raw.metadata, list[str]()
         view = read_request(facts.method, raw.request[:BODY_BYTES_MAX], BODY_BYTES_MAX, problems)
         dialect = next((each for each in self._dialects if each.matches(view)), None)

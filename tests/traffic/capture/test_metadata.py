@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 
 from traffic.capture import metadata
@@ -94,6 +95,23 @@ def test_a_running_exchange_has_neither_error_nor_durations() -> None:
 def test_it_reads_back_what_it_wrote() -> None:
     facts = metadata.build(STARTED, FINISHED, ERROR, REQUEST, RESPONSE)
     assert metadata.decode(metadata.encode(facts)) == facts
+
+
+@pytest.mark.parametrize(
+    ("started_at", "problem"),
+    [
+        ("2026-09-13T02:11:60.000000Z", "is no date and time"),
+        ("2026-02-31T02:11:09.000000Z", "is no date and time"),
+        ("٢٠٢٦-09-13T02:11:09.000000Z", "is no date and time"),
+        ("1969-12-31T23:59:59.999999Z", "lies before 1970"),
+    ],
+)
+def test_a_start_that_is_no_moment_of_a_name_is_refused(started_at: str, problem: str) -> None:
+    """So whoever has metadata need not look whether it is one."""
+    value = as_json(metadata.build(STARTED, FINISHED, None, REQUEST, RESPONSE)) | {"started_at": started_at}
+    with pytest.raises(msgspec.ValidationError) as caught:
+        metadata.decode(json.dumps(value))
+    assert str(caught.value) == f"{started_at!r} {problem} - at `$.started_at`"
 
 
 def test_what_an_earlier_version_wrote_is_read_without_key_provider_and_replay_of() -> None:

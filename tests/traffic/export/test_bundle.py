@@ -97,7 +97,7 @@ def test_exchanges_whose_names_would_be_the_same_get_other_digits() -> None:
 
 def test_a_start_that_is_no_moment_is_left_out_and_told() -> None:
     data, left_out = export("bundle", chat(1, "Hi", "Ho", started_at="2026-99-13T02:11:09.123456Z"), VARIED[0])
-    assert left_out == {"its start is no moment that a name can tell": 1}
+    assert left_out == {"'2026-99-13T02:11:09.123456Z' is no date and time": 1}
     assert read(data) == [VARIED[0]]
 
 
