@@ -4,17 +4,20 @@
     Reply          what there was of it in the end
 
 `raw` is what came from the first byte to the end of the answer: interim heads, chunk framing and trailers included.
-Without `keeps_bytes` nothing but counts is kept. Called by sender.py.
+Without `keeps_bytes` nothing but counts is kept; with it, no more than KEPT_BYTES_MAX. Called by sender.py.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from traffic.capture.metadata import Arrivals, Durations, ErrorFields, thin
 from traffic.http1.framing import ChunkedBody
 from traffic.http1.head import ResponseHead
 from traffic.http1.limits import DEFAULT_LIMITS
 from traffic.http1.message import END, ResponseReader
+
+KEPT_BYTES_MAX: Final = 256 * 1024 * 1024  # in memory, of each answer: far beyond any that a model gives
 
 OnBytes = Callable[[bytes], None]
 
@@ -38,6 +41,7 @@ class Wanted:
     on_head: OnBytes | None = None  # each raw head, 1xx ones too
     on_body: OnBytes | None = None  # the body without chunk framing
     keeps_bytes: bool = True
+    kept_bytes_max: int = KEPT_BYTES_MAX
 
 
 EVERYTHING = Wanted()
@@ -60,6 +64,11 @@ class AnswerReader:
     @property
     def is_over(self) -> bool:
         return self._reader.is_over
+
+    @property
+    def is_too_long(self) -> bool:
+        """To be kept."""
+        return self._wanted.keeps_bytes and self.size_bytes > self._wanted.kept_bytes_max
 
     @property
     def has_final_head(self) -> bool:

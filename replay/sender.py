@@ -213,6 +213,8 @@ class _Connection(asyncio.Protocol):
         else:
             if exchange.answer.is_over:
                 self._over.set_result(None)
+            elif exchange.answer.is_too_long:
+                self._fail("capture_failed", f"more than {exchange.answer.size_bytes:,} bytes are not kept", "client")
 
     def eof_received(self) -> None:
         if self._exchange is not None and not self._over.done():
@@ -237,10 +239,10 @@ class _Connection(asyncio.Protocol):
         elif not self._over.done():
             self._fail("upstream_timeout", f"nothing came for {SILENCE_TIMEOUT_S:.0f} s")
 
-    def _fail(self, name: str, detail: str) -> None:
+    def _fail(self, name: str, detail: str, by: str = "upstream") -> None:
         assert self._exchange is not None
         phase = "response_body" if self._exchange.answer.has_final_head else "response_head"
-        self._over.set_exception(_FailedError(name, phase, "upstream", detail))
+        self._over.set_exception(_FailedError(name, phase, by, detail))
 
 
 def _why_not_connected(error: OSError, request: Request) -> tuple[str, str, str, str]:

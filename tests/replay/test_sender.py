@@ -286,3 +286,17 @@ async def test_a_request_that_is_given_up_ends_its_connection() -> None:
 def test_an_origin_is_shown_as_a_url() -> None:
     assert Request("::1", 80, False, "GET", b"").origin == "http://[::1]:80"
     assert Server(5601).request().origin == "http://127.0.0.1:5601"
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+async def test_an_answer_that_is_kept_ends_where_it_is_longer_than_memory_shall_hold(keeps: bool) -> None:
+    async with serving(answering(OK + b"\r\n", b"x" * 100_000)) as server:
+        sender = Sender()
+        reply = await sender.send(server.request(), Wanted(keeps_bytes=keeps, kept_bytes_max=20))
+        sender.close()
+    if not keeps:
+        assert (reply.size_bytes, reply.error) == (100_019, None)
+        return
+    detail = f"more than {reply.size_bytes:,} bytes are not kept"
+    assert error_of(reply) == ("capture_failed", "response_body", "client", detail)
+    assert len(reply.raw) == reply.size_bytes

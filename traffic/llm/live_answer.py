@@ -1,8 +1,8 @@
 """The text of an answer while it arrives: of a stream as its events tell it, of one document at its end; and behind it
 a line for each call of a tool, `→ NAME ARGUMENTS`.
 
-What no dialect knows, errors, and documents without either go as they are, without their compression. Called by
-`recorder replay`.
+What no dialect knows, errors, documents without either, and what is longer than an event or a document can be go as
+they are, without their compression. Called by `recorder replay`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +20,7 @@ from traffic.llm.events import Event, list_events, ndjson_events, sse_events
 from traffic.llm.request import read_request
 from traffic.llm.streams import NDJSON, READERS, Framing
 
+_EVENT_BYTES_MAX: Final = 16 * 1024 * 1024
 _START_BYTES: Final = 8  # of content, by which a stream of events is told from a document
 
 
@@ -67,6 +68,9 @@ class LiveAnswer:
                 self._find_framing(self._dialect)
             if self._reader is not None:
                 yield from self._texts(self._reader, self._whole_events())
+            if len(self._held) > (BODY_BYTES_MAX if self._reader is None else _EVENT_BYTES_MAX):
+                yield bytes(self._held)
+                self._held, self._dialect, self._reader = bytearray(), None, None
 
     def end(self) -> Iterator[bytes]:
         content, self._held = bytes(self._held), bytearray()

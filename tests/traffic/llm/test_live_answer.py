@@ -106,3 +106,20 @@ def test_a_stream_that_is_cut_shows_what_came() -> None:
     whole = json.dumps({"choices": [{"delta": {"content": "a"}}]}).encode()
     example = Example("/v1/chat/completions", ASKED, b"data: " + whole, "text/event-stream")
     assert shown(raw(example)) == [b"a"]
+
+
+@pytest.mark.parametrize(
+    ("start", "content_type", "shown_before"),
+    [
+        (sse({"choices": [{"delta": {"content": "Hi"}}]}), "text/event-stream", b"Hi"),
+        (b'{"a": ', "application/json", b""),
+    ],
+)
+def test_an_event_or_a_document_that_never_ends_is_shown_as_it_is_and_not_held(
+    start: bytes, content_type: str, shown_before: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traffic.llm.live_answer._EVENT_BYTES_MAX", 100)
+    monkeypatch.setattr("traffic.llm.live_answer.BODY_BYTES_MAX", 400)
+    held = b"data: " if shown_before else start
+    endless = Example("/v1/chat/completions", ASKED, start.removesuffix(held) + held + b"x" * 900, content_type)
+    assert b"".join(shown(raw(endless), 10)) == shown_before + held + b"x" * 900
