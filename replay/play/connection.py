@@ -240,8 +240,11 @@ class Connection(asyncio.Protocol):
     def _hold(self, piece: bytes) -> bool:
         """False: the request is refused for its size."""
         self._body.append(piece)
-        self._held_bytes += len(piece)
-        self.player.held_bytes += len(piece)
+        return self._count(len(piece))
+
+    def _count(self, size: int) -> bool:
+        self._held_bytes += size
+        self.player.held_bytes += size
         self._since_s = self._loop.time()
         if self._held_bytes > self._limits.body_bytes:
             self._refuse(f"the request's body has more than {self._limits.body_bytes} bytes", 413)
@@ -255,7 +258,10 @@ class Connection(asyncio.Protocol):
         assert self._head is not None
         self._is_busy = True
         self.asked_s = self._loop.time()
-        self.player.asked(self, Question(self._head, b"".join(self._body)))
+        question = Question(self._head, b"".join(self._body))
+        unpacked_bytes = len(question.content) - self._held_bytes
+        if unpacked_bytes <= 0 or self._count(unpacked_bytes):
+            self.player.asked(self, question)
 
     def _begin(self, act: Act) -> None:
         self._drop_act()

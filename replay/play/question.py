@@ -103,4 +103,7 @@ def _content(head: RequestHead, body: bytes) -> bytes:
     if b"transfer-encoding" in head.positions:
         body = read_chunked(body).data
     coding = b",".join(head.values(b"content-encoding")).decode("latin-1")
-    return read_compressed(body, coding, CONTENT_BYTES_MAX).data if coding and body else body
+    if not coding or not body:
+        return body
+    unpacked = read_compressed(body, coding, CONTENT_BYTES_MAX)
+    return unpacked.data if unpacked.problem is None else body  # of which the beginning alone could be another's

@@ -36,6 +36,14 @@ def test_requests_that_ask_the_same_are_the_same(other: bytes) -> None:
     assert question(other).key() == question(request(BASE)).key()
 
 
+def test_bodies_that_cannot_be_unpacked_are_the_same_only_byte_for_byte() -> None:
+    packed = [
+        request(body, "/", "POST", "Content-Encoding: gzip")
+        for body in (b"no gzip", b"none too", gzip.compress(b"{}")[:-3])
+    ]
+    assert len({question(each).key() for each in (*packed, *packed, request(b"", "/"))}) == 4
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -46,6 +46,12 @@ def test_all_bytes_are_played_and_the_connection_ends_as_it_did(
     assert (played(found), found.ending) == (answer, ending)
 
 
+@pytest.mark.parametrize("offsets", [(0, 40, 20, 60), (0, 0, 7), (60, 0), (10**18, 3), (7,), ()])
+def test_no_byte_is_lost_whatever_the_arrivals_say(offsets: tuple[int, ...]) -> None:
+    answer = ok(b"0123456789" * 3)
+    assert played(score(answer, arrivals=[(offset, 1.0) for offset in offsets])) == answer
+
+
 def test_an_answer_to_head_has_no_body_to_wait_for() -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
     assert score(answer, request(b"", "/", "HEAD")).ending is Ending.GOES_ON

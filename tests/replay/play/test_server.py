@@ -1,6 +1,7 @@
 """The player on real sockets: what a client gets is what was recorded, to the byte, and connections end as they did."""
 
 import asyncio
+import gzip
 import json
 import time
 from collections.abc import AsyncIterator
@@ -234,6 +235,11 @@ async def test_a_client_that_leaves_takes_nothing_with_it(tmp_path: Path) -> Non
             "malformed chunk size line",
         ),
         (request(b"x" * 2_000), 413, "the request's body has more than 1000 bytes"),
+        (
+            request(gzip.compress(b"x" * 2_000), "/", "POST", "Content-Encoding: gzip"),
+            413,
+            "the request's body has more than 1000 bytes",
+        ),
     ],
 )
 async def test_what_is_no_request_is_refused_and_the_connection_ends(
