@@ -66,7 +66,7 @@ def recorded_llm(
             request.node.stash[_SESSION] = session
             yield session
     except RecordedLlmError as error:
-        pytest.fail(str(error), pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -101,7 +101,9 @@ def _wanted(item: pytest.Item) -> "Wanted":
 
 
 def _recording(
-    name: str = "", *, upstreams: Mapping[str, str] | None = None, ignore: Sequence[str] = ()
+    name: str = "", *, upstreams: Mapping[str, str] | None = None, ignore: str | Sequence[str] = ()
 ) -> tuple[str, Mapping[str, str], Sequence[str]]:
-    """The mark's arguments."""
-    return name, upstreams or {}, ignore
+    """The mark's arguments. Raises TypeError."""
+    if not isinstance(name, str):
+        raise TypeError(f"pytest.mark.recording got the name {name!r}, which is no text")
+    return name, upstreams or {}, [ignore] if isinstance(ignore, str) else ignore

@@ -54,6 +54,13 @@ class Wanted:
             raise RecordedLlmError(f"a recording's name is a path below {self.parent.name}/: {self.name!r}")
         return self.parent / path
 
+    @property
+    def masks(self) -> Masks:
+        try:
+            return Masks(self.ignore)
+        except JsonPathError as error:
+            raise RecordedLlmError(f"ignore: {error}") from None
+
 
 class RecordedLlm:
     """What the fixture gives a test."""
@@ -110,7 +117,7 @@ class RecordedLlm:
 @contextmanager
 def recorded(wanted: Wanted, mode: str, work: Path) -> Iterator[RecordedLlm]:
     """`mode`: one of plugin.MODES. Raises RecordedLlmError."""
-    folder, log_dir = wanted.folder, work / "logs"
+    folder, log_dir, masks = wanted.folder, work / "logs", wanted.masks
     log_dir.mkdir()
     plays = mode in ("none", "new_episodes") or (mode == "once" and bool(_files(folder)))
     records = not plays or mode == "new_episodes"
@@ -120,7 +127,7 @@ def recorded(wanted: Wanted, mode: str, work: Path) -> Iterator[RecordedLlm]:
         if plays:
             for file in _files(folder):
                 shutil.copyfile(file, log_dir / file.name)
-            player = services.enter_context(_playing(wanted, log_dir, recorder))
+            player = services.enter_context(_playing(masks, log_dir, recorder))
         session = RecordedLlm(wanted, recorder, player)
         yield session
     if recorder is not None and session.keeps:
@@ -143,11 +150,7 @@ def _recording(wanted: Wanted, work: Path) -> Iterator["Recorder"]:
 
 
 @contextmanager
-def _playing(wanted: Wanted, log_dir: Path, recorder: "Recorder | None") -> Iterator[Player]:
-    try:
-        masks = Masks(wanted.ignore)
-    except JsonPathError as error:
-        raise RecordedLlmError(f"ignore: {error}") from None
+def _playing(masks: Masks, log_dir: Path, recorder: "Recorder | None") -> Iterator[Player]:
     library = Library(log_dir)
     library.refresh()
     settings = PlaySettings(
