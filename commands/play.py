@@ -103,7 +103,7 @@ def play_command(selection: Selection, on_miss: OnMiss, *, is_quiet: bool, **opt
     """
     settings = PlaySettings(**options)
     with _folder(selection, on_miss) as (folder, name):
-        library = Library(folder)
+        library = Library(folder, with_recorders_own=on_miss != "record")  # which asks an upstream again
         try:
             with progress("reading") as tell:
                 library.refresh(tell)
@@ -217,4 +217,4 @@ def _explained(error: OSError, settings: PlaySettings) -> str:
         return f"not allowed to listen on {where}; give a --port above 1023"
     if error.filename is not None:
         return f"{plain(str(error.filename))}: {error.strerror}"
-    return str(error.strerror or error)
+    return f"{where}: {error.strerror or error}"

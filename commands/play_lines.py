@@ -8,6 +8,7 @@ Lines are written by the event loop, several at once where many come. Called by 
 """
 
 import asyncio
+import contextlib
 import sys
 from datetime import datetime
 
@@ -36,12 +37,17 @@ class PlayLines:
             self._problems.append(f"{click.style(told.how, fg='red')}: {plain(told.miss.text)}")
 
     def flush(self) -> None:
-        if self._lines:
-            click.echo("\n".join(self._lines))
-        if self._problems:
-            sys.stdout.flush()
-            click.echo("\n".join(self._problems), err=True)
+        lines, problems = self._lines, self._problems
         self._lines, self._problems = [], []
+        try:
+            if lines:
+                click.echo("\n".join(lines))
+        except OSError:  # nobody reads stdout any more: playing goes on
+            self._is_quiet = True
+            sys.stdout = None  # type: ignore[assignment]  # as where there was none from the start
+        with contextlib.suppress(OSError):
+            if problems:
+                click.echo("\n".join(problems), err=True)
 
 
 def _line(told: Told, now: datetime) -> str:

@@ -53,8 +53,10 @@ class Entry:
 
 
 class Library:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, with_recorders_own: bool = True) -> None:
+        """`with_recorders_own`: also answers that were the recorder's, as where it reached no upstream."""
         self.folder = folder
+        self._with_recorders_own = with_recorders_own
         self.entries: list[Entry] = []  # oldest first
         self.unplayable = 0
         self._was_read = False
@@ -83,8 +85,8 @@ class Library:
                 continue  # it is being written, or deleted: the next look tells
             if exchange.metadata.request.sha256 is not None:  # else it is still being recorded
                 self._stems.add(stem)
-                question = question_of(exchange)
-                if question is None or not exchange.response:
+                question = question_of(exchange) if self._has_an_answer(exchange) else None
+                if question is None:
                     self.unplayable += 1
                     continue
                 entry = _entry(self.folder / stem, exchange.metadata, question)
@@ -96,6 +98,9 @@ class Library:
         for key, entries in by_key.items():
             self._by_key[key] = tuple(sorted((*self._by_key.get(key, ()), *entries), key=age))
         return len(self._stems) - known
+
+    def _has_an_answer(self, exchange: RecordedExchange) -> bool:
+        return bool(exchange.response) and (self._with_recorders_own or exchange.metadata.answered_by != "recorder")
 
     def exact(self, key: bytes) -> tuple[Entry, ...]:
         """Those of the same question, oldest first."""

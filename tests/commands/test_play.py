@@ -37,6 +37,7 @@ PROBLEMS = (
         2,
         "other machines reach 0.0.0.0, and the player asks for no keys: listen on localhost; --insecure-public-bind",
     ),
+    (["logs", "--host", "no-such.invalid"], 1, "no-such.invalid:0: "),
     (["nowhere"], 1, "nowhere: no such file, and no recording whose files begin so"),
 )
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -72,7 +73,7 @@ def end(process: "subprocess.Popen[str]") -> tuple[list[str], str]:
 
 
 @contextmanager
-def upstream(answer: bytes) -> Iterator[int]:
+def upstream(answer: bytes, port: int = 0) -> Iterator[int]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -84,7 +85,7 @@ def upstream(answer: bytes) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -181,6 +182,34 @@ def test_misses_are_recorded_and_played_from_then_on_also_without_the_upstream(
     assert post(port, chat("a")) == (200, b"live")
     assert post(port, chat("a"), f"/openai{CHAT}") == (200, b"live")
     end(process)
+
+
+def test_an_upstream_that_could_not_be_reached_is_asked_again(start: Start, tmp_path: Path) -> None:
+    (there,) = free_ports(1)
+    routed(tmp_path, there)
+    process, port, _ = playing(start, "cassette", "--on-miss", "record")
+    assert post(port, chat("a"), f"/openai{CHAT}")[0] == 502
+    with upstream(b"live", there):
+        assert post(port, chat("a"), f"/openai{CHAT}") == (200, b"live")
+    assert post(port, chat("a"), f"/openai{CHAT}") == (200, b"live")
+    lines, _ = end(process)
+    assert [line.split()[2:4] for line in lines] == [["502", "forwarded"], ["200", "forwarded"], ["200", "exact"]]
+
+
+def test_nobody_has_to_read_the_lines(start: Start, tmp_path: Path) -> None:
+    """Misses are told nevertheless."""
+    library(tmp_path / "logs", exchange(request(chat("a")), ok()))
+    process, port, _ = playing(start, "logs")
+    assert process.stdout is not None
+    process.stdout.close()
+    for said in ("b", "a", "c"):
+        post(port, chat(said))
+        assert process.stderr is not None
+        if said != "a":
+            assert f'differs at messages[0].content ("{said}" here' in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+    assert process.stderr.read() == ""
 
 
 def test_what_cannot_be_played_says_why(recorder: Run, tmp_path: Path) -> None:
