@@ -44,7 +44,7 @@ class PlayLines:
                 click.echo("\n".join(lines))
         except OSError:  # nobody reads stdout any more: playing goes on
             self._is_quiet = True
-            sys.stdout = None  # type: ignore[assignment]  # as where there was none from the start
+            sys.stdout = None  # as where there was none from the start
         with contextlib.suppress(OSError):
             if problems:
                 click.echo("\n".join(problems), err=True)

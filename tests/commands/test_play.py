@@ -201,10 +201,10 @@ def test_nobody_has_to_read_the_lines(start: Start, tmp_path: Path) -> None:
     library(tmp_path / "logs", exchange(request(chat("a")), ok()))
     process, port, _ = playing(start, "logs")
     assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.close()
     for said in ("b", "a", "c"):
         post(port, chat(said))
-        assert process.stderr is not None
         if said != "a":
             assert f'differs at messages[0].content ("{said}" here' in process.stderr.readline()
     process.send_signal(signal.SIGINT)
