@@ -48,7 +48,7 @@ class Outgoing:
             found = True
             yield self._waiting(exchange, prepared)
         if not found:
-            raise click.ClickException(plain(next(iter(problems), "no exchange passes these filters")))
+            raise click.ClickException(plain(next(iter(problems), "no exchange was found to send again")))
         for note in notes:
             say(note)
         for problem, count in problems.items():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from .key_file import load_key
+from .key_file import KEY_BYTES, load_key
 
 if TYPE_CHECKING:
     import sqlite3
@@ -78,8 +78,8 @@ class Vault:
     def keep(self, sightings: Iterable[Sighting], secrets_max: int = SECRETS_MAX) -> None:
         """Makes both files where they are not there."""
         with self._open(makes_it=True) as connection:
-            key = load_key(self.key_file)
-            _check_is_private(self.key_file)
+            load_key(self.key_file)
+            key = self._key()
             rows = [
                 (each.placeholder, each.origin, each.found_in, each.at_s, each.at_s, _seal(key, each))
                 for each in sightings
@@ -101,7 +101,6 @@ class Vault:
             if not self.key_file.exists():
                 text = f"{self.key_file} is missing: without this key nothing in {self.file} opens"
                 raise VaultError(f"{text}; bring it back, or `recorder vault forget --all`")
-            _check_is_private(self.key_file)
             return self._unsealed(row[0], placeholder, origin)
 
     def kept(self) -> list[KeptSecret]:
@@ -142,11 +141,19 @@ class Vault:
         except sqlite3.Error as error:
             raise VaultError(f"{self.file}: {error}") from None
 
+    def _key(self) -> bytes:
+        _check_is_private(self.key_file)
+        key = self.key_file.read_bytes()
+        if len(key) != KEY_BYTES:
+            text = f"{self.key_file} is damaged: it holds {len(key):,} bytes, and a key has {KEY_BYTES}"
+            raise VaultError(f"{text}; bring the key back, or delete it and `recorder vault forget --all`")
+        return key
+
     def _unsealed(self, sealed: bytes, placeholder: str, origin: str) -> bytes:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 heavy, and for vaults alone
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
-        cipher = AESGCM(self.key_file.read_bytes())
+        cipher = AESGCM(self._key())
         try:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(placeholder, origin))
         except InvalidTag:

@@ -96,6 +96,20 @@ def test_another_key_opens_nothing_until_the_secret_has_passed_again(vault: Vaul
     assert vault.secret_of(MARK, OPENAI) == SECRET
 
 
+@pytest.mark.parametrize("key", [b"", b"k" * 31])
+def test_a_key_that_was_cut_is_told_to_who_reads_and_to_who_writes(vault: Vault, files: Path, key: bytes) -> None:
+    vault.key_file.write_bytes(key)
+    text = (
+        f"{files}/config/vault.key is damaged: it holds {len(key)} bytes, and a key has 32; bring the key back, or "
+        "delete it and `recorder vault forget --all`"
+    )
+    with pytest.raises(VaultError) as read:
+        vault.secret_of(MARK, OPENAI)
+    with pytest.raises(VaultError) as written:
+        vault.keep([sighting(OTHER)])
+    assert [str(read.value), str(written.value)] == [text, text]
+
+
 @pytest.mark.usefixtures("files")
 def test_a_changed_vault_sends_no_secret_elsewhere(vault: Vault) -> None:
     """The seal holds the origin: who can write the file cannot bind a secret to another host."""
