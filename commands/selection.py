@@ -88,7 +88,8 @@ def _of_path(path: Path, on_problem: Callable[[str], None]) -> Iterator[Recorded
     try:
         yield from exchanges_from(path, on_problem) if path.is_dir() or is_archive(path) else [read_exchange(path)]
     except RecordingError as error:
-        hint = "; an id has four or more hex digits, or is last or last~2" if len(path.parts) == 1 else ""
+        may_be_an_id = len(path.parts) == 1 and not path.is_file()
+        hint = "; an id has four or more hex digits, or is last or last~2" if may_be_an_id else ""
         raise click.ClickException(plain(f"{error}{hint}")) from None
 
 

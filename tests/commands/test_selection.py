@@ -122,6 +122,7 @@ def test_a_file_named_like_an_id_is_the_file(
     [
         (["abc"], 1, "abc: no such file, and no recording whose files begin so; an id has four or more hex digits, "),
         (["no/such_request.bin"], 1, "no/such_request.bin: no such file\n"),
+        (["cut.zip"], 1, "cut.zip: it is no zip that can be read: File is not a zip file\n"),
         (["empty"], 1, "empty: no recordings are in this folder; an id has"),
         (
             ["--query", "modle=x"],
@@ -142,6 +143,7 @@ def test_what_cannot_be_selected_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
+    Path("cut.zip").write_bytes(b"PK\x03\x04")
     found = ask(*arguments)
     assert (found.exit_code, found.stdout) == (code, "")
     assert problem in found.stderr
