@@ -1,11 +1,13 @@
 """`recorder export`: recordings in the formats of others (traffic/export/), into a file or to stdout.
 
-What cannot be read, or has no place in a format, is left out and told on stderr. What is lost that way, because it
-cannot be read, makes exit code 1.
+Secrets are replaced as `capture.redact` says, where that has not been done: files may come from anybody. What cannot be
+read, or has no place in a format, is left out and told on stderr. What is lost that way, because it cannot be read,
+makes exit code 1.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,10 @@ from commands.output_file import output_file
 from commands.plain_text import plain
 from commands.progress import progress
 from commands.selection import Selection, selection_options, warn
+from ingest_server.settings import IngestSettings
 from traffic.capture.exchange import RecordedExchange
+from traffic.capture.redact import Redactor, load_redaction_key
+from traffic.capture.redact_exchange import redact_exchange
 from traffic.export.formats import FORMATS, Format
 from traffic.export.missing import MissingError
 from traffic.llm.decode import Decoder
@@ -61,7 +66,7 @@ def export_command(selection: Selection, name: str | None, out: Path | None, *, 
         raise click.UsageError(f"--content is for {_names('with_content')}")
     if form.is_binary and out is None and sys.stdout.isatty():
         raise click.UsageError(f"{form.name} is nothing for a terminal: give --out FILE{form.extension}, or a pipe")
-    export = _Export(selection)
+    export = _Export(selection, _without_secrets(load_or_exit(selection.source.config_path, quiet=True).ingest))
     try:
         with output_file(out, needs_a_file=form.needs_a_file) as file:
             options: dict[str, Any] = {"with_content": True} if content else {}
@@ -76,15 +81,16 @@ def export_command(selection: Selection, name: str | None, out: Path | None, *, 
 class _Export:
     """The exchanges, counted as they pass."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, redact: Callable[[RecordedExchange], RecordedExchange]) -> None:
         self._selection = selection
+        self._redact = redact
         self.count = 0
         self.unreadable = 0
 
     def __iter__(self) -> Iterator[RecordedExchange]:
         with progress("exporting") as tell:
             for exchange in self._exchanges():
-                yield exchange
+                yield self._redact(exchange)
                 self.count += 1
                 if tell is not None:
                     tell(self.count, 0)
@@ -96,6 +102,26 @@ class _Export:
     def _pass_over(self, problem: str) -> None:
         self.unreadable += 1
         warn(problem)
+
+
+def _without_secrets(ingest: IngestSettings) -> Callable[[RecordedExchange], RecordedExchange]:
+    """Files that others wrote may hold some. The key is loaded, or made, where one is found."""
+    if not ingest.redact:
+        return lambda exchange: exchange
+    search = Redactor(b"")
+
+    @cache
+    def redactor() -> Redactor:
+        try:
+            return Redactor(load_redaction_key(ingest.key_dir))
+        except OSError as error:
+            text = f"there is no key for replacing the secrets in what is exported: {ingest.key_dir}: {error.strerror}"
+            raise click.ClickException(plain(text)) from None
+
+    def redact(exchange: RecordedExchange) -> RecordedExchange:
+        return exchange if redact_exchange(exchange, search) is exchange else redact_exchange(exchange, redactor())
+
+    return redact
 
 
 def _format(name: str | None, out: Path | None) -> Format:

@@ -148,6 +148,28 @@ def test_one_that_cannot_be_read_is_passed_over_and_named_and_the_exit_code_is_1
     assert found.stderr.endswith("passed over: 1 exchange that cannot be read, named above\n")
 
 
+def test_secrets_in_what_others_wrote_are_replaced_unless_the_configuration_keeps_them(tmp_path: Path) -> None:
+    request = {
+        "method": "GET",
+        "url": "http://me:hidden@api.test/x?key=hidden",
+        "headers": [{"name": "Authorization", "value": "Bearer hidden"}],
+    }
+    entry = {"startedDateTime": "2026-09-13T02:11:09Z", "request": request, "response": {"status": 204}}
+    (tmp_path / "theirs.har").write_text(json.dumps({"log": {"entries": [entry]}}))
+    for name in ("jsonl", "warc", "har"):
+        found = export("theirs.har", "--format", name)
+        assert (found.exit_code, "hidden" in found.stdout) == (0, False)
+    (tmp_path / "config.yaml").write_text("capture: {redact: []}\nroutes: {}\n")
+    assert "Bearer hidden" in export("theirs.har", "--format", "warc").stdout
+
+
+def test_what_was_redacted_is_exported_as_it_is_and_needs_no_key(logs: Path, tmp_path: Path) -> None:
+    redacted = ("Authorization", "Bearer [secret:0123abcd]")
+    store(logs, 5, Example("/x", None, b"{}", headers=(redacted,)))
+    assert "Authorization: Bearer [secret:0123abcd]" in export(logs, "--format", "warc").stdout
+    assert not (tmp_path / ".journal").exists()
+
+
 def test_an_impossible_moment_is_one(logs: Path) -> None:
     (metadata,) = logs.glob("*_00000002_metadata.json")
     facts = msgspec.json.decode(metadata.read_bytes()) | {"started_at": "2026-02-31T00:00:00.000000Z"}
