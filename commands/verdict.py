@@ -37,6 +37,8 @@ def trouble() -> Iterator[None]:
         raise
     except click.ClickException as error:
         raise TroubleError(error.message) from None
+    except click.Abort:  # the answer to a question was no
+        raise TroubleError("nothing was compared, as nothing was sent") from None
     except JsonPathError as error:  # a mask that cannot be used on these bodies
         raise TroubleError(plain(str(error))) from None
 

@@ -1,7 +1,7 @@
 """commands/replay_diff.py: what `recorder replay --diff` prints of each answer, and its exit codes."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 import pytest
@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from commands.replay_diff import ReplayDiff, diff_options
+from commands.replay_run import Hear
 from commands.selection import Selection, selection_options
 from replay.masks import Masks
 from replay.outbox import Waiting
@@ -106,3 +107,13 @@ def test_masks_and_json_are_for_diff_alone() -> None:
         result = runner.invoke(replaying, arguments)
         assert result.exit_code == 2
         assert result.stderr.splitlines()[-1] == "Error: --ignore and --json are for --diff"
+
+
+def test_who_does_not_want_to_pay_is_told_that_nothing_was_compared() -> None:
+    def decline(_hear: Hear) -> NoReturn:
+        raise click.Abort
+
+    diff = compared()
+    with pytest.raises(click.ClickException) as raised:
+        diff.run(decline)
+    assert (raised.value.exit_code, raised.value.message) == (2, "nothing was compared, as nothing was sent")
