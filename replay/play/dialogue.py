@@ -20,12 +20,24 @@ from replay.play.score import Ending, Piece, Score, after_head, head_alone, with
 from replay.play.settings import PlaySettings
 from traffic.capture.exchange import RecordedExchange
 from traffic.http1.head import head_end
-from traffic.http1.websocket import CLOSE, PING, PONG, TEXT, FrameError, Message, MessageReader, frame_of, frames
+from traffic.http1.websocket import (
+    CLOSE,
+    CONTROL_BYTES_MAX,
+    PING,
+    PONG,
+    TEXT,
+    FrameError,
+    Message,
+    MessageReader,
+    frame_of,
+    frames,
+    messages_of,
+)
 from traffic.llm.documents import read_document
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _POLICY: Final = (1008).to_bytes(2, "big")
-_REASON_BYTES_MAX: Final = 123
+_REASON_BYTES_MAX: Final = CONTROL_BYTES_MAX - 2
 _SHOWN_CHARACTERS: Final = 60
 
 
@@ -76,12 +88,7 @@ def _client_side(exchange: RecordedExchange, masks: Masks) -> tuple[list[Said], 
     """What the client said, and when each message had come."""
     arrivals = exchange.metadata.request.arrivals
     start = head_end(exchange.request)
-    reader = MessageReader()
-    try:
-        messages = reader.feed(exchange.request[start:])
-    except FrameError:
-        messages = []
-    messages = [message for message in messages if message.opcode not in (PING, PONG)]
+    messages = [each for each in messages_of(exchange.request[start:]) if each.opcode not in (PING, PONG)]
     offsets = [offset for offset, _ in arrivals]
     times = [
         arrivals[max(bisect_left(offsets, start + message.end) - 1, 0)][1] / 1000 if arrivals else 0.0
@@ -155,7 +162,7 @@ class Dialogue:
         self._reader = MessageReader()
         self._heard_at = [self._loop.time()]  # the handshake's end, and each message of the client's
         self._next = 0  # line
-        self._pongs = b""  # that wait for the end of a frame
+        self._pong = b""  # of the latest ping (RFC 6455 §5.5.3), where it waits for the end of a frame
         self._timer: asyncio.Handle | None = None
         self._is_paused = False
         self._is_over = False
@@ -190,8 +197,8 @@ class Dialogue:
 
     def _hear(self, message: Message) -> None:
         if message.opcode == PING:
-            self._pongs += frame_of(PONG, message.payload)
-            self._send_pongs()
+            self._pong = frame_of(PONG, message.payload)
+            self._send_pong()
             return
         if message.opcode == PONG:
             return
@@ -226,14 +233,14 @@ class Dialogue:
             self._leave(b"")
             return
         self._transport.write(line.data)
-        self._send_pongs()
+        self._send_pong()
         self._schedule()
 
-    def _send_pongs(self) -> None:
+    def _send_pong(self) -> None:
         """Between frames alone."""
-        if self._pongs and (not self._next or self._script.lines[self._next - 1].ends_frame):
-            self._transport.write(self._pongs)
-            self._pongs = b""
+        if self._pong and (not self._next or self._script.lines[self._next - 1].ends_frame):
+            self._transport.write(self._pong)
+            self._pong = b""
 
     def _refuse(self, problem: str) -> None:
         self._audience.missed(problem)

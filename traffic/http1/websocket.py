@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+CONTROL_BYTES_MAX: Final = 125  # of a frame that is no message's (§5.5)
 _TAIL: Final = b"\x00\x00\xff\xff"  # RFC 7692 §7.2.2
 
 
@@ -72,7 +73,7 @@ def read_frame(data: bytes | bytearray, start: int) -> Frame | None:
 
 
 def frame_of(opcode: int, payload: bytes) -> bytes:
-    """One of a server, of at most 125 bytes, as control frames are."""
+    """A control frame of a server."""
     return bytes((0x80 | opcode, len(payload))) + payload
 
 
@@ -100,6 +101,10 @@ class MessageReader:
     def take(self, frame: Frame) -> Message | None:
         """The message that this frame ends. Raises FrameError."""
         if frame.opcode >= CLOSE:
+            if len(frame.payload) > CONTROL_BYTES_MAX or not frame.is_final:
+                raise FrameError(
+                    f"a control frame of a WebSocket with more than {CONTROL_BYTES_MAX} bytes, or in parts"
+                )
             return Message(frame.opcode, frame.payload, frame.end)
         if frame.opcode != CONTINUATION:
             self._opcode, self._is_compressed, self._payload = frame.opcode, frame.is_compressed, bytearray()

@@ -148,12 +148,19 @@ async def test_a_client_may_close_earlier_than_recorded(tmp_path: Path) -> None:
     assert list(player.misses) == []
 
 
-async def test_what_is_no_frame_ends_the_conversation(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "problem"),
+    [
+        (b"\x81\xff\xff" + b"\x00" * 20, b"a WebSocket frame of more than"),
+        (said(bytes(300), PING), b"a control frame of a WebSocket with more than 125 bytes"),
+    ],
+)
+async def test_what_is_no_frame_ends_the_conversation(tmp_path: Path, sent: bytes, problem: bytes) -> None:
     async with stage(tmp_path, TALK) as (player, _):
         client = await connect(player.port)
         await begin(client)
-        await client.send(b"\x81\xff\xff" + b"\x00" * 20)
-        assert b"a WebSocket frame of more than" in await client.read_to_end()
+        await client.send(sent)
+        assert problem in await client.read_to_end()
         await client.leave()
 
 

@@ -59,6 +59,10 @@ def test_what_no_client_may_send_is_an_error() -> None:
         MessageReader().feed(b"\x82\xff" + (MESSAGE_BYTES_MAX + 1).to_bytes(8, "big"))
     with pytest.raises(FrameError, match=r"^a compressed WebSocket message is corrupt: "):
         MessageReader().feed(frame(b"\xff\xff\xff", TEXT, b"wxyz", COMPRESSED))
+    for control in (frame(bytes(126), PING), frame(b"", PING, b"", 0)):
+        text = "^a control frame of a WebSocket with more than 125 bytes, or in parts$"
+        with pytest.raises(FrameError, match=text):
+            MessageReader().feed(control)
     bomb = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     data = bomb.compress(bytes(MESSAGE_BYTES_MAX + 1)) + bomb.flush(zlib.Z_SYNC_FLUSH)
     with pytest.raises(FrameError, match=f"^a WebSocket message of more than {MESSAGE_BYTES_MAX} bytes$"):
