@@ -82,7 +82,7 @@ def preparation_of(configuration: Configuration, wish: Wish, edits: Edits) -> Pr
             return None
         rest = path[match.prefix_length :]
         if isinstance(match.value, RouteTarget):
-            return Taken(match.value.route.destination, rest)
+            return Taken(match.value.route.destination, rest, match.value.route.name)
         dynamic = dynamic_target(recorder, rest) if match.value is Own.DYNAMIC else ""
         return None if isinstance(dynamic, str) else Taken(dynamic.target.route.destination, dynamic.rest)
 

@@ -71,13 +71,15 @@ class _Place(NamedTuple):
         return f"--header '{self.name}: {value}' (--drop-header {self.name} sends none)"
 
 
-def fill(head: bytes, reaches: str, credentials: Credentials) -> Filled:
-    """`reaches`: the origin where they arrive. Raises ReplayError, which tells all that is missing."""
+def fill(head: bytes, reaches: str, credentials: Credentials, route: str | None = None) -> Filled:
+    """`reaches`: the origin where they arrive; `route`: the one by which, whose key is the first of several for that
+    origin. Raises ReplayError, which tells all that is missing.
+    """
     if _PLACEHOLDER.search(head) is None:
         return Filled(head, [])
     notes: dict[str, None] = {}
     missing: dict[str, None] = {}
-    found = _Found(credentials, reaches)
+    found = _Found(credentials, reaches, route)
 
     def filled(line: bytes, *, is_first: bool) -> Iterator[bytes]:
         start = 0
@@ -119,10 +121,11 @@ def _place(before: bytes, *, is_first: bool) -> _Place:
 class _Found:
     """What there is for one origin."""
 
-    def __init__(self, credentials: Credentials, reaches: str) -> None:
+    def __init__(self, credentials: Credentials, reaches: str, route: str | None) -> None:
         self._credentials = credentials
         self._reaches = reaches
-        self._routes = [name for name, url in credentials.destinations.items() if origin_of(url) == reaches]
+        names = [name for name, url in credentials.destinations.items() if origin_of(url) == reaches]
+        self._routes = sorted(names, key=lambda name: name != route)
         self._variable = _variable(reaches)
 
     def value(self, place: _Place, placeholder: bytes) -> tuple[bytes | None, str]:

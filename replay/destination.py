@@ -35,6 +35,7 @@ _VERSION_AT_START = re.compile(rb"\Av[0-9]+[a-z0-9]*(?:/|(?=\?)|\Z)")
 class Taken(NamedTuple):
     destination: str  # the URL that the recorder puts in the place of the pattern
     rest: bytes  # of the path, behind the route's pattern
+    route: str | None = None
 
 
 def _takes_nothing(_method: str, _host: bytes, _path: bytes) -> Taken | None:
@@ -68,6 +69,7 @@ class Destination:
     target: bytes
     reaches: str
     is_recorder: bool = False
+    route: str | None = None  # whose key comes before those of other routes to the same origin
 
 
 def find_destination(wish: Wish, head: RequestHead, facts: Metadata, configured: Configured) -> Destination:
@@ -75,22 +77,23 @@ def find_destination(wish: Wish, head: RequestHead, facts: Metadata, configured:
     if wish.is_direct:
         if facts.upstream_url is None:
             raise UnfitError("the recording does not tell to which upstream it went; give --to URL")
-        return _at(split_url(facts.upstream_url), head.target)
+        return _at(split_url(facts.upstream_url), head.target, facts.route)
     if wish.to is None:
         return _through_the_recorder(wish.via, head, facts, configured)
     if wish.to in configured.destinations:
         base = split_url(configured.destinations[wish.to])
-        return _at(base, _joined(base.path.encode(), _behind_the_route(head, facts, configured)))
+        return _at(base, _joined(base.path.encode(), _behind_the_route(head, facts, configured)), wish.to)
     if "://" not in wish.to:
         names = ", ".join(configured.destinations) or "none"
         raise ReplayError(f"--to {wish.to}: neither a URL nor a configured route; the routes are: {names}")
     base = _split_base(wish.to, "--to")
-    return _at(base, _joined(base.path.encode(), head.target[1:]) if head.target.startswith(b"/") else head.target)
+    target = _joined(base.path.encode(), head.target[1:]) if head.target.startswith(b"/") else head.target
+    return _at(base, target, facts.route)
 
 
-def _at(url: SplitResult, target: bytes) -> Destination:
+def _at(url: SplitResult, target: bytes, route: str | None) -> Destination:
     origin = origin_of(url.geturl())
-    return Destination(origin, _authority(origin), target, origin)
+    return Destination(origin, _authority(origin), target, origin, route=route)
 
 
 def _authority(origin: str) -> str:
@@ -109,9 +112,9 @@ def _through_the_recorder(via: str | None, head: RequestHead, facts: Metadata, c
     authority = _authority(origin if via else name)
     prefix = b"" if chosen is None else base.path.rstrip("/").encode()
     taken = configured.taking(head.method, authority.encode(), target.partition(b"?")[0])
-    upstream = taken.destination if taken is not None else facts.upstream_url
+    upstream, route = (taken.destination, taken.route) if taken is not None else (facts.upstream_url, facts.route)
     reaches = origin if upstream is None else origin_of(split_url(upstream).geturl())
-    return Destination(origin, authority, prefix + target, reaches, is_recorder=True)
+    return Destination(origin, authority, prefix + target, reaches, is_recorder=True, route=route)
 
 
 def _proxy_path(head: RequestHead) -> tuple[SplitResult, bytes]:

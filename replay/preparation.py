@@ -52,7 +52,7 @@ class Preparation:
         if destination.is_recorder:
             own.append((REPLAY_OF, facts.id.encode()))
         redacted = edited_head(head, target, own, body, self.edits)
-        filled = fill(redacted, destination.reaches, self.credentials)
+        filled = fill(redacted, destination.reaches, self.credentials, destination.route)
         assert url.hostname is not None
         request = Request(
             host=url.hostname,

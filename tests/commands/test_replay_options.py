@@ -34,7 +34,7 @@ def test_what_a_path_leads_to_is_what_the_recorder_would_make_of_it() -> None:
     """Also below /proxy/: a recording that names a port there gets no key of the host that it says it went to."""
     taking = configured("server: {dynamic_ports: [11434]}\n" + ROUTES).taking
     for path, taken in (
-        (b"/openai/chat/completions", Taken("https://api.openai.com/v1/", b"chat/completions")),
+        (b"/openai/chat/completions", Taken("https://api.openai.com/v1/", b"chat/completions", "openai")),
         (b"/proxy/11434/api/chat", Taken("http://127.0.0.1:11434/", b"api/chat")),
         (b"/proxy/6666/v1/chat", None),
         (b"/openai", None),

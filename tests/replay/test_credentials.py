@@ -80,6 +80,14 @@ def test_a_routes_key_goes_to_its_destinations_origin_alone() -> None:
             fill(head(f"x-api-key: {ONE}"), reaches, credentials)
 
 
+def test_of_several_routes_to_one_origin_the_one_by_which_it_goes_gives_its_key_first() -> None:
+    routes = {"work": f"{OPENAI}/v1/", "home": f"{OPENAI}/v1/", "bare": OPENAI}
+    credentials = Credentials({}, {**routes, "mine": LOCAL}, {"work": "sk-work", "home": "sk-home", "mine": "sk-mine"})
+    for route, key in (("home", "sk-home"), ("work", "sk-work"), ("bare", "sk-work"), ("mine", "sk-work")):
+        found = fill(head(f"x-api-key: {ONE}"), OPENAI, credentials, route)
+        assert found.head == head(f"x-api-key: {key}")
+
+
 def test_a_key_takes_the_place_of_keys_alone_and_the_vault_that_of_any_secret() -> None:
     credentials = Credentials(ENVIRON, DESTINATIONS, {"openai": "sk-route"}, vault)
     assert filled(f"Cookie: {TWO}", OPENAI, credentials)[0] == "Cookie: a=b; c/d"

@@ -142,6 +142,17 @@ def test_the_host_line_names_the_route_whose_keys_go() -> None:
         assert destination == Destination(origin, authority, b"/chat", reaches, is_recorder=True)
 
 
+def test_the_route_by_which_it_goes_is_named_so_that_its_own_key_is_taken() -> None:
+    configured = Configured("http://h", DESTINATIONS, lambda *_: Taken(DESTINATIONS["llm"], b"", "takes-it"))
+    for wish, route in (
+        (Wish(), "takes-it"),
+        (Wish(is_direct=True), "recorded"),
+        (Wish(to="https://llm.test/"), "recorded"),
+        (Wish(to="other"), "other"),
+    ):
+        assert find_destination(wish, head(), facts(route="recorded"), configured).route == route
+
+
 def test_a_host_name_is_called_as_the_network_writes_it() -> None:
     destination = find_destination(Wish(to="http://例え.test:81/x"), head(), FACTS, CONFIGURED)
     assert destination.authority == "xn--r8jz45g.test:81"
