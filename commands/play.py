@@ -134,11 +134,7 @@ def _folder(selection: Selection, on_miss: OnMiss) -> Iterator[tuple[Path, str]]
         raise click.UsageError(f"there is no folder {plain(str(given[0]))}: name what to play, or record something")
     else:
         with tempfile.TemporaryDirectory(prefix="recorder-play-") as temporary:
-            known: set[str] = set()
-            for exchange in selection.exchanges():
-                if exchange.metadata.id not in known:  # what is selected twice is played once
-                    known.add(exchange.metadata.id)
-                    write_exchange(Path(temporary), exchange)
+            _copy(selection, Path(temporary))
             yield Path(temporary), _name(selection)
 
 
@@ -146,6 +142,18 @@ def _name(selection: Selection) -> str:
     """Of what is played, where that is no folder."""
     first, *others = [*selection.references, *(["the query"] if selection.filters is not None else [])]
     return f"{first} and {len(others)} more" if others else first
+
+
+def _copy(selection: Selection, folder: Path) -> None:
+    known: set[str] = set()
+    try:
+        for exchange in selection.exchanges():
+            if exchange.metadata.id not in known:  # what is selected twice is played once
+                known.add(exchange.metadata.id)
+                write_exchange(folder, exchange)
+    except OSError as error:
+        text = f"what is to be played cannot be unpacked to {folder}: {error.strerror or error}"
+        raise click.ClickException(f"{text}; TMPDIR names another place") from None
 
 
 def _make(folder: Path) -> None:

@@ -4,6 +4,7 @@ import http.client
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 
 from replay.exchange_files import write_exchange
 from replay.play.library import Library
-from tests.commands.conftest import Start, free_ports
+from tests.commands.conftest import CLI, Start, environment, free_ports
 from tests.replay.play.made import CHAT, chat, exchange, library, ok, recorded, request
 
 PROBLEMS = (
@@ -220,6 +221,24 @@ def test_what_cannot_be_played_says_why(recorder: Run, tmp_path: Path) -> None:
         found = recorder("play", *arguments, "--port", "0")
         assert (found.returncode, found.stdout) == (code, ""), found
         assert f"Error: {problem}" in found.stderr
+
+
+def test_what_cannot_be_unpacked_for_want_of_space_says_so(tmp_path: Path) -> None:
+    made = library(tmp_path / "logs", exchange(request(chat("a")), ok(b"x" * 10_000)))
+    command = [sys.executable, str(CLI), "play", f"{made.entries[0].path}_request.bin", "--port", "0"]
+    found = subprocess.run(
+        ["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", *command],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path)),
+        timeout=30,
+        check=False,
+    )
+    assert found.returncode == 1
+    problem = r"Error: what is to be played cannot be unpacked to \S+: File too large; TMPDIR names another place\n"
+    assert re.fullmatch(problem, found.stderr), found.stderr
+    assert not list(tmp_path.glob("recorder-play-*"))
 
 
 def test_a_port_in_use_is_named(start: Start, recorder: Run, tmp_path: Path) -> None:
