@@ -5,6 +5,7 @@ is, and their hash. None: there is none. A stream is the list of its events, or 
 a document.
 """
 
+import secrets
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -17,6 +18,8 @@ from replay.json_path import JsonPath
 from replay.masks import masked, read_json
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.recording import Recording, read_recording
+from traffic.capture.redact import Redactor
+from traffic.capture.redact_exchange import redact_exchange
 from traffic.http1.head import RequestHead, ResponseHead
 from traffic.http1.websocket import BINARY, TEXT, FrameError, MessageReader
 from traffic.llm.call import Usage
@@ -25,6 +28,7 @@ from traffic.llm.events import EVENTS_MAX
 from traffic.llm.streams import stream_of
 
 _DOCUMENT_BYTES_MAX: Final = 8 * 1024 * 1024  # longer bodies are compared as bytes
+_REDACTOR: Final = Redactor(secrets.token_bytes(16))  # for recordings of others, whose heads may hold secrets
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -64,6 +68,7 @@ class Body(NamedTuple):
 
 class ComparedExchange:
     def __init__(self, recorded: RecordedExchange, decoder: Decoder) -> None:
+        recorded = redact_exchange(recorded, _REDACTOR)
         decoded = decoder.decode(recorded)
         self.metadata = recorded.metadata
         self.call = decoded.call if decoded is not None else None

@@ -11,6 +11,7 @@ from replay.masks import Masks
 from tests.traffic.llm.example import DECODER, Example, raw, sse
 from tests.traffic.llm.seeds import SEEDS, files
 from traffic.capture.exchange import RecordedExchange
+from traffic.capture.foreign import describe
 from traffic.capture.metadata import ErrorFields
 from traffic.http1.websocket import PING, TEXT, frame_of
 
@@ -317,3 +318,14 @@ def test_recordings_without_an_answer_or_a_readable_request_are_compared_too() -
     assert differences(b, b) == []
     assert any(line.startswith("request : ") for line in lines)
     assert any(line.startswith("response : ") for line in lines)
+
+
+def test_secrets_that_another_recorder_left_in_a_recording_are_not_shown() -> None:
+    def left(secret: bytes) -> RecordedExchange:
+        request = b"GET /v1/models?key=%b HTTP/1.1\r\nHost: a\r\nReferer: http://h/?token=%b\r\n\r\n" % (secret, secret)
+        response = b"HTTP/1.1 302 Found\r\nLocation: /?key=%b\r\nContent-Length: 0\r\n\r\n" % secret
+        return RecordedExchange(describe(request, response, 0), request, response)
+
+    comparison = compared(left(b"topsecret1"), left(b"topsecret2"))
+    assert comparison.a.url.startswith("http://a/v1/models?key=[secret:")
+    assert "topsecret" not in repr(comparison)
