@@ -11,7 +11,7 @@ the last. `exact` is one look-up, done by the event loop; the others read files 
 """
 
 from bisect import insort
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -120,8 +120,10 @@ class Matcher:
                 for target in entry.targets:
                     _add(self._masked, key_of(entry.method, target, spelling), entry)
 
-    def _unread(self, known: Container[Path]) -> Iterator[tuple[Entry, Question | None]]:
+    def _unread(self, known: Collection[Path]) -> Iterator[tuple[Entry, Question | None]]:
         """The library's entries that are new, and what was asked; None: it was deleted meanwhile."""
+        if len(known) == len(self._library.entries):
+            return  # a look at each of many would take longer than the answer
         for entry in self._library.entries:
             if entry.path not in known:
                 try:
