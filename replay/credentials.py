@@ -134,9 +134,9 @@ class _Found:
         if place.takes_key:
             for name in self._routes:
                 if keys.get(name):
-                    return _checked(keys[name].encode(), f"routes.{name}.key")
+                    return _checked(keys[name], f"routes.{name}.key")
             if self._variable is not None and environ.get(self._variable, "").strip():
-                return _checked(environ[self._variable].strip().encode(), self._variable)
+                return _checked(environ[self._variable].strip(), self._variable)
         kept = self._kept(placeholder)
         return (None, "") if kept is None else _checked(kept, "from the vault")
 
@@ -165,7 +165,8 @@ def _variable(reaches: str) -> str | None:
     return VARIABLES.get(find_provider(None, authority, ()).name or "") if scheme == "https" else None
 
 
-def _checked(value: bytes, source: str) -> tuple[bytes, str]:
+def _checked(given: str | bytes, source: str) -> tuple[bytes, str]:
+    value = given if isinstance(given, bytes) else given.encode("utf-8", "surrogateescape")  # as os.environ decodes
     if _IN_NO_FIELD.search(value):
         raise ReplayError(f"the value of {source} holds a line break or another control character")
     return value, source

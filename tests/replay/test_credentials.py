@@ -169,6 +169,11 @@ def test_a_value_that_would_break_the_head_is_refused_and_not_shown() -> None:
     assert str(raised.value) == "the value of OPENAI_API_KEY holds a line break or another control character"
 
 
+def test_a_value_is_sent_to_the_byte_as_the_environment_has_it() -> None:
+    found = fill(head(f"x-api-key: {ONE}"), OPENAI, Credentials({"OPENAI_API_KEY": "sk-\udcff"}))
+    assert b"x-api-key: sk-\xff\r\n" in found.head
+
+
 def test_a_vault_that_cannot_be_opened_says_why() -> None:
     def locked(_placeholder: str, _origin: str) -> bytes | None:
         raise VaultError("no")
