@@ -29,7 +29,8 @@ _is_token = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"  # what stands in a target as it is
 
-_Number = Annotated[float, msgspec.Meta(ge=-1, le=1e15)]  # milliseconds or bytes; -1: does not apply, or not known
+# Milliseconds or bytes. Below 0: not known, or it does not apply. HAR has -1 for that, mitmproxy other numbers as well.
+_Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
 
 
 class _Pair(msgspec.Struct):
@@ -229,7 +230,7 @@ def _line(text: str) -> bytes:
 def _durations(entry: _Entry) -> Durations:
     times = entry.timings or _Timings()
     parts = [each for each in (times.blocked, times.dns, times.connect, times.send, times.wait) if each is not None]
-    first_byte = sum(each for each in parts if each > 0) if times.wait is not None else None
+    first_byte = sum(each for each in parts if each > 0) if times.wait is not None and times.wait >= 0 else None
     connect = times.connect if times.connect is not None and times.connect >= 0 else None
     total = entry.time if entry.time is not None and entry.time >= 0 else None
     return Durations(connect, first_byte, total)

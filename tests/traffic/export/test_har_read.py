@@ -99,6 +99,13 @@ def test_the_metadata_says_what_is_known_and_where_it_is_from() -> None:
     assert facts.response.arrivals == [(0, 106.75)]
 
 
+@pytest.mark.parametrize("wait", [-1, -310.875, None])
+def test_a_time_below_0_is_one_that_is_not_known(wait: float | None) -> None:
+    """Where mitmproxy does not know when the answer began, it writes what is left of the other times."""
+    (found,) = read(entry(timings={"connect": -1, "ssl": -1, "send": 310.875, "receive": 310.875, "wait": wait}))
+    assert found.metadata.durations_ms == Durations(None, None, 126.75)
+
+
 def test_the_same_entry_gets_the_same_id_and_another_another() -> None:
     ids = [read(each)[0].metadata.id for each in (entry(), entry(), entry({"url": "https://api.openai.com/v1/models"}))]
     assert ids[0] == ids[1] != ids[2]
