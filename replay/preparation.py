@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from replay.credentials import Credentials, fill
-from replay.destination import DEFAULT_PORTS, Configured, Wish, find_destination, split_url
+from replay.destination import DEFAULT_PORTS, Configured, Wish, find_destination, is_loopback, split_url
 from replay.edits import Edits, edited_body, edited_head, edited_target
 from replay.replay_error import UnfitError
 from replay.sender import Request
 from traffic.capture.exchange import RecordedExchange
 from traffic.capture.redact import Redactor
 from traffic.http1.framing import FramingError
-from traffic.http1.head import HeadError, RequestHead
+from traffic.http1.head import HeadError, RequestHead, parse_request_head
 from traffic.http1.limits import UNLIMITED
 from traffic.http1.message import END, RequestReader
 from traffic.http1.rewrite import REPLAY_OF
@@ -45,6 +45,10 @@ class Preparation:
         facts, raw = exchange.metadata, exchange.request
         head = _read_complete_request(raw)
         destination = find_destination(self.wish, head, facts, self.configured)
+        if not _may_have_its_keys(destination.reaches, head):
+            hidden = parse_request_head(self.redactor.head(head.raw, "request")[0], UNLIMITED)
+            if hidden.raw != head.raw:
+                return self.prepare(exchange._replace(request=hidden.raw + raw[len(head.raw) :]))
         url = split_url(destination.origin)
         target = edited_target(destination.target, self.edits.parameters)
         body = edited_body(raw, self.edits.sets)
@@ -64,6 +68,13 @@ class Preparation:
         shown, _ = self.redactor.url(destination.target.decode("latin-1"), "request")
         address = destination.origin + (shown if shown.startswith("/") else f"/{shown}")
         return Prepared(request, address, destination.reaches, filled.notes)
+
+
+def _may_have_its_keys(reaches: str, head: RequestHead) -> bool:
+    """Keys that a recording holds in the clear go where they went before, or stay on this machine."""
+    host = (head.value(b"host") or b"").decode("latin-1")
+    url = split_url(reaches)
+    return is_loopback(url) or f"{url.scheme}://{host}".lower() in (reaches, f"{reaches}:{DEFAULT_PORTS[url.scheme]}")
 
 
 def _read_complete_request(raw: bytes) -> RequestHead:

@@ -58,13 +58,37 @@ def test_elsewhere_nothing_names_the_original_and_what_is_shown_holds_no_secret(
     assert "given" not in repr(request)
 
 
-def test_a_secret_that_another_recorder_left_in_the_target_is_sent_and_not_shown() -> None:
-    request, url, *_ = prepare(exchange((RECORDED + BODY).replace(b"[secret:0123abcd]", b"clear")), Wish(to="http://h"))
+CLEAR = (RECORDED + BODY).replace(b"[secret:0123abcd]", b"clear").replace(b"X-Odd", b"x-api-key: clear\r\nX-Odd")
+
+
+@pytest.mark.parametrize(
+    ("to", "reaches"),
+    [("https://API.test:8443", "https://api.test:8443"), ("http://localhost:1", "http://localhost:1")],
+)
+def test_a_key_that_another_recorder_left_goes_where_it_went_or_to_this_machine_and_is_not_shown(
+    to: str, reaches: str
+) -> None:
+    request, url, *_ = prepare(exchange(CLEAR), Wish(to=to))
     assert request.data.startswith(b"POST /v1/chat?key=clear HTTP/1.1\r\n")
+    assert b"x-api-key: clear\r\n" in request.data
     shown, _, placeholder = url.partition("=")
-    assert shown == "http://h/v1/chat?key"
+    assert shown == f"{reaches}/v1/chat?key"
     assert placeholder.startswith("[secret:")
     assert "clear" not in url
+
+
+def test_to_another_host_a_key_that_another_recorder_left_is_as_good_as_redacted() -> None:
+    with pytest.raises(ReplayError) as raised:
+        prepare(exchange(CLEAR), Wish(to="https://other.test"))
+    assert str(raised.value).splitlines() == [
+        "key is redacted in the recording, and https://other.test wants it: give --param 'key=...'",
+        (
+            "x-api-key is redacted in the recording, and https://other.test wants it: give --header 'x-api-key: ...' "
+            "(--drop-header x-api-key sends none)"
+        ),
+    ]
+    given = Edits(fields=[(b"X-Api-Key", b"mine")], parameters=[(b"key", b"mine")])
+    assert b"clear" not in prepare(exchange(CLEAR), Wish(to="https://other.test"), given).request.data
 
 
 @pytest.mark.parametrize(
