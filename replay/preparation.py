@@ -44,11 +44,11 @@ class Preparation:
         """Raises ReplayError."""
         facts, raw = exchange.metadata, exchange.request
         head = _read_complete_request(raw)
+        recorded_body = raw[len(head.raw) :]
         destination = find_destination(self.wish, head, facts, self.configured)
         if not _may_have_its_keys(destination.reaches, head):
-            hidden = parse_request_head(self.redactor.head(head.raw, "request")[0], UNLIMITED)
-            if hidden.raw != head.raw:
-                return self.prepare(exchange._replace(request=hidden.raw + raw[len(head.raw) :]))
+            head = parse_request_head(self.redactor.head(head.raw, "request")[0], UNLIMITED)
+            destination = find_destination(self.wish, head, facts, self.configured)
         url = split_url(destination.origin)
         target = edited_target(destination.target, self.edits.parameters)
         body = edited_body(raw, self.edits.sets)
@@ -63,7 +63,7 @@ class Preparation:
             port=url.port or DEFAULT_PORTS[url.scheme],
             tls=url.scheme == "https",
             method=head.method,
-            data=filled.head + (raw[len(head.raw) :] if body is None else body),
+            data=filled.head + (recorded_body if body is None else body),
         )
         shown, _ = self.redactor.url(destination.target.decode("latin-1"), "request")
         address = destination.origin + (shown if shown.startswith("/") else f"/{shown}")
