@@ -12,7 +12,7 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from commands.api_client import AskError
@@ -100,21 +100,21 @@ def open_index(log_dir: Path, settings: IndexSettings) -> Iterator[tuple[Path, F
     if is_kept_by_another:
         yield own, None
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="recorder-index-", ignore_cleanup_errors=True) as temporary,
-        closing(_index(log_dir, own, Path(temporary) / FILE_NAME, settings)) as index,
-    ):
+    with ExitStack() as stack:
+        index = _index(log_dir, own, stack, settings)
+        stack.callback(index.close)
         index.catch_up()
         yield index.path, index
 
 
-def _index(log_dir: Path, own: Path, other: Path, settings: IndexSettings) -> FolderIndex:
+def _index(log_dir: Path, own: Path, stack: ExitStack, settings: IndexSettings) -> FolderIndex:
     try:
         files.make_folder(str(own.parent))
         return FolderIndex(log_dir, own, settings)
     except (OSError, sqlite3.Error) as error:
         log.info("the index of %s cannot be written: %s", log_dir, error)
     try:
-        return FolderIndex(log_dir, other, settings)
+        folder = tempfile.TemporaryDirectory(prefix="recorder-index-", ignore_cleanup_errors=True)
+        return FolderIndex(log_dir, Path(stack.enter_context(folder)) / FILE_NAME, settings)
     except (OSError, sqlite3.Error) as error:
-        raise AskError(f"no index of {log_dir} can be made in {other.parent}: {error}") from None
+        raise AskError(f"no index of {log_dir} can be made in {tempfile.gettempdir()}: {error}") from None
