@@ -84,3 +84,10 @@ def config(tmp_path: Path) -> tuple[int, int]:
         '  claude: {pattern: "/claude/", destination: "https://api.anthropic.com/"}\n'
     )
     return recorder_port, ingest_port
+
+
+@pytest.fixture
+def config_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current one, for a config.yaml."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

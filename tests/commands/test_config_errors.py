@@ -12,12 +12,6 @@ from commands.config_schema import Config
 UPSTREAM = '"http://127.0.0.1:1234/"'
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def errors_of(text: str, environ: Mapping[str, str] | None = None) -> list[str]:
     Path("config.yaml").write_text(text, "utf-8")
     with pytest.raises(ConfigError) as caught:
@@ -362,7 +356,7 @@ WRONG = {
 }
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize("case", WRONG)
 def test_every_error_comes_at_once_with_its_line(case: str) -> None:
     text, messages = WRONG[case]
@@ -379,7 +373,7 @@ def test_no_text_form_of_a_validation_error_shows_what_was_given(server: object)
     assert "a-secret" not in f"{caught.value!s}{caught.value!r}"
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_a_wrong_proxy_in_the_environment_names_its_variable() -> None:
     environ = {"http_proxy": "localhost:5601", "ALL_PROXY": "gopher://u:secret@h"}
     assert errors_of("http_client:\n  proxy_from_environment: true\n", environ) == [
@@ -394,6 +388,6 @@ def test_a_wrong_proxy_in_the_environment_names_its_variable() -> None:
     ]
 
 
-def test_a_dotenv_that_is_no_text_is_an_error(folder: Path) -> None:
-    (folder / ".env").write_bytes(b"A=\xff\n")
+def test_a_dotenv_that_is_no_text_is_an_error(config_folder: Path) -> None:
+    (config_folder / ".env").write_bytes(b"A=\xff\n")
     assert errors_of("") == [".env: not UTF-8 text"]

@@ -1,24 +1,22 @@
 """The configuration loader: what the file says is what the servers get, and every error comes at once with its line."""
 
 import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
-from commands.config_file import BUILT_IN, ConfigError, Configuration, built_in_text, load_config
-from commands.config_schema import Config, RouteSection
+from commands.config_file import BUILT_IN, ConfigError, built_in_text, load_config
 from ingest_server.settings import IndexSettings, Otlp, Retention
 from recorder.settings import Capture, Console, Limits, OutboundProxy, RecorderSettings, Route, Timeouts
+from tests.commands.configured import LINK, NO_ROUTES, PLAIN, ROUTE, load
 from traffic.capture.vault import Vault
 from traffic.http1.limits import MessageLimits
 from traffic.keys import Key, hash_key
 
 ROOT = Path(__file__).parents[2]
 
-ISSUE = """
+SHIPPED = """
 server:   {host: localhost, port: 5601, not_found: "/404/", dynamic_ports: []}
 logging:  {console: true, format: text, server_url: "http://localhost:8080", default: true}
 ingest:   {host: localhost, port: 8080, log_dir: logs, layout: flat}
@@ -34,25 +32,10 @@ routes:
   ollama:     {pattern: "/ollama/", destination: "http://127.0.0.1:11434/"}
   quiet:      {pattern: "/quiet/", destination: "http://127.0.0.1:1234/", logging: false}
 """
-ROUTE = 'routes: {a: {pattern: /a/, destination: "http://127.0.0.1:1234/"}}\n'
-NO_ROUTES = "routes: there are none: every request is answered with 404"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def load(text: str, environ: Mapping[str, str] | None = None) -> Configuration:
-    Path("config.yaml").write_text(text, "utf-8")
-    return load_config(None, environ or {})
-
-
 # --- finding the file ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_the_option_goes_before_the_variable_which_goes_before_the_current_folder() -> None:
     for name, port in (("a.yaml", 1), ("b.yaml", 2), ("config.yaml", 3)):
         Path(name).write_text(f"server: {{port: {port}}}")
@@ -67,7 +50,7 @@ def test_the_option_goes_before_the_variable_which_goes_before_the_current_folde
     ]
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_without_a_file_the_built_in_defaults_apply_and_a_message_says_so() -> None:
     found = load_config(None, {})
     assert found.path is None
@@ -78,7 +61,7 @@ def test_without_a_file_the_built_in_defaults_apply_and_a_message_says_so() -> N
     assert re.fullmatch(rf"{BUILT_IN}:\d+", found.recorder.routes[0].where)
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_a_file_that_cannot_be_read_is_one_clear_error() -> None:
     Path("folder").mkdir()
     Path("latin.yaml").write_bytes(b"server:\n  host: caf\xe9\n")
@@ -97,8 +80,8 @@ def test_a_file_that_cannot_be_read_is_one_clear_error() -> None:
 # --- the shipped file ---------------------------------------------------------------------------------------------
 
 
-def test_the_shipped_file_says_what_the_issue_says() -> None:
-    assert yaml.safe_load(built_in_text()) == yaml.safe_load(ISSUE)
+def test_the_shipped_file_names_these_routes_and_values() -> None:
+    assert yaml.safe_load(built_in_text()) == yaml.safe_load(SHIPPED)
 
 
 def test_the_shipped_file_is_the_built_in_default_and_loads_without_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,10 +91,10 @@ def test_the_shipped_file_is_the_built_in_default_and_loads_without_a_warning(mo
     assert (ROOT / "config.yaml").read_text("utf-8") == built_in_text()
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_leaving_a_section_out_means_what_the_shipped_file_says() -> None:
     shipped = load(built_in_text())
-    bare = load(ISSUE[ISSUE.index("routes:") :])
+    bare = load(SHIPPED[SHIPPED.index("routes:") :])
     assert [(route.name, route.pattern, route.destination, route.log) for route in bare.recorder.routes] == [
         (route.name, route.pattern, route.destination, route.log) for route in shipped.recorder.routes
     ]
@@ -125,7 +108,7 @@ def test_leaving_a_section_out_means_what_the_shipped_file_says() -> None:
 # --- values -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_every_key_reaches_the_settings() -> None:
     found = load("""\
 server: {host: "::1", port: 0, not_found: /none/, dynamic_ports: [11434, "9000-9010"], via: yes, grace_s: 2.5}
@@ -218,7 +201,7 @@ routes:
     assert (ingest.log_dir, ingest.key_dir) == (Path("/var/rec"), Path("j"))
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_relative_paths_are_relative_to_the_file() -> None:
     Path("etc").mkdir()
     Path("etc/rec.yaml").write_text("ingest: {log_dir: ../logs}\n")
@@ -227,14 +210,14 @@ def test_relative_paths_are_relative_to_the_file() -> None:
     assert found.recorder.capture.journal_dir == Path("etc/.journal")
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_retention_reaches_the_settings() -> None:
     found = load("ingest: {retention: {max_age: 30d, max_bytes: 50GiB, keep: [errors]}}").ingest.retention
     assert found == Retention(max_age_s=30 * 86400, max_bytes=50 * 1024**3, keep_errors=True)
     assert load("ingest: {}").ingest.retention == Retention()
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_what_is_made_of_recordings_reaches_the_settings() -> None:
     found = load("""\
 logging: {metrics: true}
@@ -256,13 +239,13 @@ export: {otlp: {endpoint: "https://spans.example/in", headers: {authorization: "
     assert load("").ingest.index == IndexSettings()
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize(("text", "count_s"), [("90s", 90), ("45 m", 2700), ("12h", 43_200), ("30d", 2_592_000)])
 def test_durations(text: str, count_s: float) -> None:
     assert load(f"ingest: {{retention: {{max_age: {text}}}}}").ingest.retention.max_age_s == count_s
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize(
     ("text", "count"), [("4096", 4096), ("7B", 7), ("1KB", 1000), ("3 MiB", 3 * 1024**2), ("1TiB", 1024**4)]
 )
@@ -270,13 +253,13 @@ def test_sizes(text: str, count: int) -> None:
     assert load(f"capture: {{journal_bytes_max: {text}}}").recorder.capture.journal_bytes_max == count
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize("text", ["off", '"off"', "${FSYNC:-off}"])
 def test_fsync_off_is_a_word_not_a_boolean(text: str) -> None:
     assert load(f"capture:\n  fsync: {text}\n").recorder.capture.fsync == "off"
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize(
     ("written", "environ", "directory"),
     [
@@ -297,30 +280,28 @@ def test_variables_are_expanded_and_what_they_hold_is_never_read_as_yaml(
     assert load(f"ingest:\n  log_dir: {written}\n", environ).ingest.log_dir == Path(directory)
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_a_number_may_come_from_a_variable() -> None:
     assert load("server:\n  port: ${PORT}\n", {"PORT": "81"}).recorder.port == 81
 
 
-def test_dotenv_beside_the_file_adds_variables_and_the_environment_goes_before_it(folder: Path) -> None:
-    (folder / "sub").mkdir()
-    (folder / "sub" / ".env").write_text("A=1\nB='2 ${A}'\nC\n")
-    (folder / ".env").write_text("A=wrong")
+def test_dotenv_beside_the_file_adds_variables_and_the_environment_goes_before_it(config_folder: Path) -> None:
+    (config_folder / "sub").mkdir()
+    (config_folder / "sub" / ".env").write_text("A=1\nB='2 ${A}'\nC\n")
+    (config_folder / ".env").write_text("A=wrong")
     Path("sub/c.yaml").write_text("ingest:\n  log_dir: ${A}-${B}-${C:-none}\n")
     assert load_config(Path("sub/c.yaml"), {"A": "real"}).ingest.log_dir == Path("sub/real-2 ${A}-none")
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_a_port_of_zero_is_nobodys_own() -> None:
     load(f"server: {{port: 0, dynamic_ports: [5601]}}\ningest: {{port: 0}}\n{ROUTE}")
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
 
-PLAIN, LINK = "a-key-of-24-characters-x", "the-link-key-of-a-recorder"
 
-
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_keys_are_hashed_at_once_and_the_recorders_link_key_counts_on_both_sides() -> None:
     text = (
         "server: {keys: {laptop: '${A}', ci: '${B}'}, allowed_hosts: [rec.example]}\n"
@@ -338,7 +319,7 @@ def test_keys_are_hashed_at_once_and_the_recorders_link_key_counts_on_both_sides
     assert LINK not in repr(found)
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_a_routes_key_is_known_to_replays_alone_and_shown_by_nothing() -> None:
     text = "routes:\n" + "".join(
         f'  {name}: {{pattern: /{name}/, destination: "https://h/", key: "{key}"}}\n'
@@ -360,7 +341,7 @@ def test_a_routes_key_is_known_to_replays_alone_and_shown_by_nothing() -> None:
 # --- proxies ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 @pytest.mark.parametrize(
     ("section", "environ", "expected"),
     [
@@ -384,111 +365,7 @@ def test_the_outbound_proxy(section: str, environ: dict[str, str], expected: Out
     assert load(f"http_client: {section}\n{ROUTE}", environ).recorder.proxy == expected
 
 
-# --- warnings -----------------------------------------------------------------------------------------------------
-
-
-def one_route(pattern: str, destination: str, more: str = "") -> str:
-    return f'routes:\n  a: {{pattern: "{pattern}", destination: "{destination}"{more}}}\n'
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    ("text", "warnings"),
-    [
-        (one_route("/a/", "http://h/"), []),
-        (one_route("/a/{$}", "http://h/"), []),
-        (
-            one_route("/a", "http://h/"),
-            ["2: routes.a.pattern: without a trailing slash it matches no path below it; /a/ would"],
-        ),
-        (
-            one_route("POST ollama/v1/", "https://h/"),
-            [("2: routes.a.pattern: it matches requests to the host ollama only; a path begins with '/': /ollama/v1/")],
-        ),
-        (one_route("llm.example/", "https://h/"), []),
-        (one_route("localhost/a/", "https://h/"), []),
-        (one_route("/a/", "https://openrouter.ai/api/v1/"), []),
-        (one_route("/", "https://openrouter.ai/"), []),
-        (one_route("/openai/", "https://api.openai.com/v2/"), []),
-        (
-            one_route("/a/", "https://openrouter.ai/"),
-            [
-                (
-                    "2: routes.a.destination: the API of openrouter.ai is below /api/v1, which is missing here; "
-                    "https://openrouter.ai/api/v1/ has it"
-                )
-            ],
-        ),
-        (
-            one_route("/v1/", "https://API.openai.com"),
-            [
-                (
-                    "2: routes.a.destination: the API of api.openai.com is below /v1, which is missing here; "
-                    "https://API.openai.com/v1/ has it"
-                )
-            ],
-        ),
-        (
-            one_route("/a/", "https://h/", ", verify_ssl: false"),
-            ["2: routes.a.verify_ssl: this upstream's certificate is not checked"],
-        ),
-        (f"verify_ssl: false\n{ROUTE}", ["1: verify_ssl: certificates of upstreams are not checked"]),
-        (
-            f"capture: {{vault: true, redact: []}}\n{ROUTE}",
-            ["1: capture.vault: it keeps nothing: capture.redact is [], so that nothing is replaced"],
-        ),
-        (
-            f"ingest: {{port: 81}}\n{ROUTE}",
-            ["1: logging.server_url: recordings are sent to port 8080 of this machine, but ingest.port is 81"],
-        ),
-        (f"ingest: {{port: 81}}\nlogging: {{server_url: 'http://other:80'}}\n{ROUTE}", []),
-        (
-            f"capture: {{link_key: {LINK}}}\nlogging: {{server_url: 'http://other'}}\n{ROUTE}",
-            ["1: capture.link_key: it travels unencrypted; let logging.server_url begin with https://"],
-        ),
-        (f"capture: {{link_key: {LINK}}}\nlogging: {{server_url: 'https://other'}}\n{ROUTE}", []),
-        (f"capture: {{link_key: {LINK}}}\n{ROUTE}", []),
-        (f"capture: {{link_key: {LINK}}}\ningest: {{keys: {{a: {PLAIN}}}}}\n{ROUTE}", []),
-        (
-            f"ingest: {{keys: {{a: {PLAIN}}}}}\n{ROUTE}",
-            [
-                (
-                    "1: capture.link_key: there is none, but the ingest server asks for keys: what is recorded would "
-                    "wait in the journal"
-                )
-            ],
-        ),
-        (f"ingest: {{keys: {{a: {PLAIN}}}}}\nlogging: {{server_url: 'http://other'}}\n{ROUTE}", []),
-        (
-            f"ingest: {{retention: {{keep: [errors]}}}}\n{ROUTE}",
-            ["1: ingest.retention.keep: nothing is deleted by itself: there is neither max_age nor max_bytes"],
-        ),
-        (f"ingest: {{retention: {{keep: [errors], max_age: 1d}}}}\n{ROUTE}", []),
-        (
-            (
-                "logging: {metrics: true}\ningest: {index: false}\nprices: {a: {input: 1}}\nobservers: ['a:B']\n"
-                f"export:\n  otlp: {{endpoint: 'http://h'}}\n{ROUTE}"
-            ),
-            [
-                f"{place}: it has no effect: ingest.index is false, so that no recording is decoded"
-                for place in ("1: logging.metrics", "3: prices", "4: observers", "6: export.otlp")
-            ],
-        ),
-        (
-            f"export: {{otlp: {{endpoint: 'http://h', headers: {{a: b}}}}}}\n{ROUTE}",
-            ["1: export.otlp.headers: they travel unencrypted; let export.otlp.endpoint begin with https://"],
-        ),
-        (f"export: {{otlp: {{endpoint: 'https://h', headers: {{a: b}}}}}}\n{ROUTE}", []),
-        (f"export: {{otlp: {{endpoint: 'http://localhost:1', headers: {{a: b}}}}}}\n{ROUTE}", []),
-        ("server: {dynamic_ports: [8000]}", []),
-        ("server: {port: 1}", [f"1: {NO_ROUTES}"]),
-    ],
-)
-def test_likely_mistakes_are_warnings(text: str, warnings: list[str]) -> None:
-    assert load(text).warnings == [f"config.yaml:{warning}" for warning in warnings]
-
-
-@pytest.mark.usefixtures("folder")
+@pytest.mark.usefixtures("config_folder")
 def test_the_vault_is_off_unless_it_is_asked_for_and_its_place_is_known_in_any_case() -> None:
     default = Vault(
         Path("~/.local/state/llm-flight-recorder/vault.sqlite").expanduser(),
@@ -500,39 +377,3 @@ def test_the_vault_is_off_unless_it_is_asked_for_and_its_place_is_known_in_any_c
     assert load(f"capture: {{vault: true, redact: []}}\n{ROUTE}").recorder.capture.vault is None
     found = load(f"capture: {{vault: true, vault_file: v/vault, vault_key_file: /k/key}}\n{ROUTE}")
     assert found.recorder.capture.vault == found.vault == Vault(Path("v/vault"), Path("/k/key"))
-
-
-# --- documentation ------------------------------------------------------------------------------------------------
-
-
-def documented_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Each key with the default that docs/configuration.md has to give."""
-    for name, info in model.model_fields.items():
-        key = prefix + name
-        if key == "routes":
-            yield from documented_defaults(RouteSection, "routes.NAME.")
-        elif isinstance(info.default, BaseModel):
-            yield from documented_defaults(type(info.default), f"{key}.")
-        elif info.is_required():
-            yield key, "required"
-        else:
-            yield key, _written(key, info.default)
-
-
-def _written(key: str, default: object) -> str:
-    inherited = key if key in ("routes.NAME.provider", "routes.NAME.key") else key.removeprefix("routes.NAME.")
-    names: dict[object, str] = {True: "true", False: "false", (): "[]", 2 * 1024**3: "2GiB"}
-    names |= {count * 1024: f"{count}KiB" for count in (4, 16, 64)}
-    names |= {count * 1024**2: f"{count}MiB" for count in (1, 32, 64)}
-    if default == {}:
-        return "`{}`"
-    if default is None:
-        return "none" if inherited == key else f"`{'logging.default' if inherited == 'logging' else inherited}`"
-    return f"`{names.get(default) or (f'{default:g}' if isinstance(default, float) else default)}`"
-
-
-def test_the_documentation_has_every_key_with_its_default() -> None:
-    rows = re.findall(
-        r"^\| `([a-zA-Z_.]+)` \| .+? \| (.+?) \|", (ROOT / "docs/configuration.md").read_text("utf-8"), re.MULTILINE
-    )
-    assert sorted(rows) == sorted(documented_defaults(Config))
