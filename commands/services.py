@@ -96,7 +96,7 @@ def ingest_command(config_path: Path | None, *, insecure_public_bind: bool, exit
 
     settings = configuration.ingest
     address = f"{settings.host}:{settings.port}"
-    server = IngestServer(settings)
+    server = IngestServer(settings, gives_way=True)
     service = Service(
         server,
         "ingest",

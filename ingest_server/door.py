@@ -2,7 +2,7 @@
 
 Halves may come in any order, at the same time, and across restarts; each once. A sidecar in `.ingest/door` remembers a
 half that is there, and for a week that the exchange is known. Heads are redacted before any byte is written. Runs in
-the writer thread; called by the app.
+the writer; called by the app.
 """
 
 import os

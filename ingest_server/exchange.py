@@ -142,17 +142,24 @@ class Exchange:
     def keep(self, path: str) -> None:
         """Note in the sidecar at `path` what write_out has written since the last time."""
         assert self.stem is not None
-        request, response = self.request, self.response
-        progress = Progress(request.saved, response.saved, request.arrivals, response.arrivals)
-        record = sidecar.encode_record(Kept.PROGRESS, 0, sidecar.encode(progress))
         if self.kept is None:
             opened = sidecar.encode(Opened(self.stem, self.started))
-            files.write_over(path, sidecar.encode_record(Kept.OPENED, 0, opened) + record)
+            files.write_over(path, sidecar.encode_record(Kept.OPENED, 0, opened) + self._progress())
         else:
-            files.append(path, record)
+            files.append(path, self._progress())
         self.kept = path
+
+    def keep_end(self, path: str) -> None:
+        """Note there what conclude has written, and where in the journal the exchange ended."""
+        files.append(path, self._progress() + sidecar.encode_record(Kept.ENDED, self.ended_at, b""))
+
+    def _progress(self) -> bytes:
+        """The sidecar's record of what is written, with the arrivals since the last one."""
+        request, response = self.request, self.response
+        progress = Progress(request.saved, response.saved, request.arrivals, response.arrivals)
         request.arrivals = []
         response.arrivals = []
+        return sidecar.encode_record(Kept.PROGRESS, 0, sidecar.encode(progress))
 
     def _metadata(self, *, final: bool) -> Metadata:
         request, response = self._arrivals() if final else (self.request.arrivals, self.response.arrivals)

@@ -18,13 +18,14 @@ from ingest_server.counts import COMPLETE, Counter, Counts, Outcome
 from ingest_server.exchange import Exchange, restore
 from ingest_server.gaps import GapLine
 from ingest_server.ledger import JournalFigures, Ledger, together
-from ingest_server.sidecar import Kept, encode_record
 from ingest_server.tally import Tally
 from ingest_server.turn import Turn
 from traffic.capture import events, names
 from traffic.capture.events import ExchangeError, Finished
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 
+CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
+CATCH_UP_BYTES = 64 * 1024 * 1024  # and over how much of the journal
 SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
 
 _encode = msgspec.json.Encoder().encode
@@ -59,9 +60,10 @@ class Journal:
         self.next = self.stored
         self.exchanges: dict[int, Exchange] = {}
         self._dirty: dict[int, Exchange] = {}  # open, with something to flush; the longest waiting first
-        self._spans: list[tuple[int, int]] = []  # of ended exchanges: from dirty_from to their end, in order of the end
-        self._now_s = 0.0
         self._large: dict[int, Exchange] = {}  # of those, the ones that hold much
+        self._spans: list[tuple[int, int]] = []  # of ended exchanges without a sidecar, those that overlap as one
+        self._mark, self._mark_s = self.next, 0.0  # `stored` has to pass `_mark`, which was `next` at that time
+        self._now_s = 0.0
         self._ended: list[Exchange] = []  # to be written by settle
         self._leftover: list[tuple[int, str]] = []  # sidecars of no more use once `stored` has come to that offset
         self._gaps: list[GapLine] = []
@@ -91,6 +93,11 @@ class Journal:
     def dirty_since_s(self) -> float:
         """Since when bytes wait for a flush, in the time that `take` is told; infinite: none do."""
         return next(iter(self._dirty.values())).dirty_since_s if self._dirty else math.inf
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the journal, what lies behind the first byte that waits for a flush: it is kept in memory."""
+        return self.next - next(iter(self._dirty.values())).dirty_from if self._dirty else 0
 
     def take(self, blocks: list[bytes], now_s: float) -> None:
         """Apply all whole frames; raises FrameError at an invalid one, with `next` at its position."""
@@ -164,10 +171,15 @@ class Journal:
         self._counter.add(position, _outcome(exchange))
         self._is_told = False
         del self.exchanges[exchange.number]
-        if self._dirty.pop(exchange.number, None) is not None:
-            self._spans.append((exchange.dirty_from, self.next))
+        if self._dirty.pop(exchange.number, None) is not None and exchange.kept is None:
+            self._note_span(exchange.dirty_from, self.next)
         self._large.pop(exchange.number, None)
         self._ended.append(exchange)
+
+    def _note_span(self, began: int, ended: int) -> None:
+        while self._spans and self._spans[-1][1] > began:
+            began = min(began, self._spans.pop()[0])
+        self._spans.append((began, ended))
 
     def _gap(self, position: int, gap: events.Gap) -> None:
         self._counter.see(gap.last_number)
@@ -223,7 +235,7 @@ class Journal:
         for exchange in ended:
             facts = exchange.conclude(self._files)
             if exchange.kept is not None:
-                files.append(exchange.kept, encode_record(Kept.ENDED, exchange.ended_at, b""))
+                exchange.keep_end(exchange.kept)
                 self._leftover.append((exchange.ended_at, exchange.kept))
             self._tally.open_exchanges -= 1
             assert exchange.stem is not None
@@ -233,25 +245,33 @@ class Journal:
             exchange.write_out(self._files)
         self._large.clear()
 
-    def flush(self, taken_before_s: float) -> None:
-        """Write what open exchanges took before that time, and move `stored` up to what is left. After settle.
+    def flush(self, taken_before_s: float, held_bytes_max: int, now_s: float) -> None:
+        """Write what open exchanges took before that time, or hold beyond that many bytes; move `stored`. After settle.
 
-        A server that goes on from `stored` must see an exchange's unwritten bytes from the first on, or find them
-        written: `stored` stays out of the span of any exchange that has ended since.
+        A server that goes on from `stored` must see an exchange from its first byte on, or find a sidecar that tells
+        what is written: `stored` stays out of the spans of exchanges that ended without one (at a span's end it may
+        stand, so that those which only touch stay apart). Where such spans overlap without end, so that it cannot move,
+        all exchanges that are open then get a sidecar.
         """
-        stored = self.next
+        catches_up = self.stored < self._mark and (
+            now_s - self._mark_s > CATCH_UP_S or self.next - self._mark > CATCH_UP_BYTES
+        )
+        held_from = self.next - held_bytes_max
         for number, exchange in list(self._dirty.items()):
-            if exchange.dirty_since_s > taken_before_s:
-                stored = exchange.dirty_from
+            is_due = exchange.dirty_since_s <= taken_before_s or exchange.dirty_from < held_from
+            if is_due or (catches_up and exchange.kept is None):
+                exchange.write_out(self._files)
+                exchange.keep(self._kept_path(number))
+                del self._dirty[number]
+                self._turn.offer()
+            elif not catches_up:
                 break
-            exchange.write_out(self._files)
-            exchange.keep(self._kept_path(number))
-            del self._dirty[number]
-            self._turn.offer()
-        for began, ended in reversed(self._spans):
-            if ended <= stored:
-                break
-            stored = min(stored, began)
+        stored = next(iter(self._dirty.values())).dirty_from if self._dirty else self.next
+        for began, ended in self._spans:
+            if began < stored < ended:
+                stored = began
+        if catches_up or stored >= self._mark:
+            self._mark, self._mark_s = self.next, now_s
         if self._gaps:
             self._write_gaps()
         if self.stored != stored:
@@ -259,7 +279,7 @@ class Journal:
             self.stored = stored
         if not self._is_told:
             self._tell()
-        self._spans = [span for span in self._spans if span[1] > stored] if stored < self.next else []
+        self._spans = [span for span in self._spans if span[1] > stored]
         while self._leftover and self._leftover[0][0] <= stored:
             files.remove(self._leftover.pop(0)[1])
 

@@ -1,6 +1,6 @@
 """The loss ledger: of each recorder, what is recorded, on its way, waiting, dropped and why, and what nobody explains.
 
-It joins what the server counts per journal (written by the writer thread, kept across restarts) with what recorders
+It joins what the server counts per journal (written by the writer, kept across restarts) with what recorders
 tell of themselves in each PUT (heard in the event loop, known since the start). A journal that was closed a week ago is
 forgotten. Shown by /v1/ledger, /metrics and /health/detailed.
 """

@@ -38,8 +38,10 @@ log = logging.getLogger(__name__)
 
 
 class IngestServer:
-    def __init__(self, settings: IngestSettings) -> None:
+    def __init__(self, settings: IngestSettings, *, gives_way: bool = False) -> None:
+        """`gives_way`: write with low priority, which suits a process of its own (background.py)."""
         self._settings = settings
+        self._gives_way = gives_way
         self._started = settings  # what cannot change meanwhile stays as it was then
         self._crowd = Crowd(settings.limits)
         self._guard = Guard(settings)
@@ -85,7 +87,7 @@ class IngestServer:
 
         feed = self._feed = Feed(watch, settings.limits.listeners)
         indexer = self._indexer = Indexer(settings, publish)
-        self._writer = Writer(store, feed.publish, indexer.tell)
+        self._writer = Writer(store, feed.publish, indexer.tell, gives_way=self._gives_way)
         self._writer.start()
         indexer.start()
         tally.indexed = indexer.is_on

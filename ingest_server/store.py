@@ -1,9 +1,9 @@
-"""The store: puts journals' frames into files. Synchronous and single-threaded: the writer thread alone calls it.
+"""The store: puts journals' frames into files. Synchronous and single-threaded: the writer alone calls it.
 
 apply() takes bytes into memory; settle() writes what is due, in this order, so that a crash at any point loses and
 doubles nothing: bytes and metadata, then sidecars of what stays open, then the gaps, then each journal's `stored`
-offset. Exchanges that have ended are written at once; open ones FLUSH_S after their first unwritten byte, each at its
-own time so that many streams make no burst, or together when much is in memory.
+offset. Exchanges that have ended are written at once; open ones FLUSH_S after their first unwritten byte, or earlier,
+the longest waiting first, where much is in memory: each at its own time, so that many streams make no burst.
 
 After an OSError (disk full) the caller answers for it and calls reset(): everything in memory is dropped and taken up
 again from what is stored, as after a crash: one path for both.
@@ -23,8 +23,7 @@ from ingest_server.tally import Tally
 from ingest_server.turn import Turn
 
 FLUSH_S = 0.8  # a long stream is seen on the disk within a second, shipping included
-CATCH_UP_S = 5.0  # then everything is flushed together, so that `stored` comes up to `next`
-TAKEN_BYTES_MAX = 8 * 1024 * 1024  # of journals since the last flush: bounds what all exchanges together hold
+HELD_BYTES_MAX = 8 * 1024 * 1024  # of journals: what all open exchanges together keep in memory
 TOMBSTONE_S = 7 * 24 * 3600  # how long a closed journal is remembered
 
 
@@ -53,12 +52,10 @@ class Store:
         self.tally = tally or Tally()
         self.ledger = Ledger()
         self.files = Files(settings.log_dir, daily=settings.layout == "daily")
-        self._turn = Turn()
+        self.turn = Turn()
         self.limits = settings.limits
         self._journals: dict[str, Journal] = {}  # the one opened longest ago first
         self._waiting: dict[str, list[int]] = {}  # journal -> numbers of open exchanges not yet taken up
-        self._taken_bytes = 0
-        self._behind_since_s = math.inf  # since when something taken is not stored
         self.reset()
         for name in os.listdir(f"{self.files.state}journals"):  # noqa: PTH208
             self.ledger.publish(figures_on_disk(self.files, name, self._waiting.get(name, [])))
@@ -66,8 +63,6 @@ class Store:
     def reset(self) -> None:
         """Forget everything in memory; what the disk holds counts."""
         self._journals = {}
-        self._taken_bytes = 0
-        self._behind_since_s = math.inf
         self.tally.open_exchanges = 0
         self.files.prepare()
         self._waiting = {}
@@ -97,28 +92,20 @@ class Store:
             journal.skip(oldest)
         if offset != journal.next:
             raise OffsetMismatchError(journal)
-        size = sum(map(len, blocks))
-        self._taken_bytes += size
-        self._turn.begin(size)
         journal.take(blocks, time.monotonic())
         return Applied(journal.next, journal)
 
     def settle(self, *, flush: bool = False) -> None:
         """Write what is due. `flush`: everything."""
         now_s = time.monotonic()
-        catches_up = flush or self._taken_bytes > TAKEN_BYTES_MAX or now_s - self._behind_since_s > CATCH_UP_S
-        if catches_up:
-            self._taken_bytes = 0
-        taken_before_s = math.inf if catches_up else now_s - FLUSH_S
+        taken_before_s = math.inf if flush else now_s - FLUSH_S
+        holders = sum(journal.held_bytes > 0 for journal in self._journals.values())
+        held_bytes_max = HELD_BYTES_MAX // max(1, holders)  # of each
         for journal in list(self._journals.values()):
             journal.settle()
-            journal.flush(taken_before_s)
+            journal.flush(taken_before_s, held_bytes_max, now_s)
             if journal.closed:
                 del self._journals[journal.name]  # its state file answers a repetition
-        if all(journal.stored == journal.next for journal in self._journals.values()):
-            self._behind_since_s = math.inf
-        else:
-            self._behind_since_s = min(self._behind_since_s, now_s)
 
     def due_in_s(self) -> float | None:
         """When settle() has something to do without being fed; None: nothing waits."""
@@ -129,7 +116,7 @@ class Store:
         if len(self._journals) >= self.limits.journals:
             self._make_room()
         books = Books(self.tally, self.ledger)
-        journal = Journal(name, self.files, books, self._turn)
+        journal = Journal(name, self.files, books, self.turn)
         journal.restore(self._waiting.pop(name, []))
         self._journals[name] = journal
         return journal

@@ -1,6 +1,6 @@
 """Retention: a thread that looks at the recordings each minute and deletes those beyond the limits, gradually.
 
-It works beside the writer thread, on the disk alone (selection.py says why that is safe, deletion.py how a recording
+It works beside the writer, on the disk alone (selection.py says why that is safe, deletion.py how a recording
 goes). It holds nobody up: it rests after each thousand names and each few deletions, and spends at most a twentieth of
 a processor. An error of the disk ends a pass; the next one goes on. Started and stopped by the server.
 """

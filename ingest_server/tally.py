@@ -1,4 +1,4 @@
-"""What the store counts and tells: read by /health, /metrics and the live feed. Written by the writer thread alone."""
+"""What the store counts and tells: read by /health, /metrics and the live feed. Written by the writer alone."""
 
 from dataclasses import dataclass, field
 

@@ -71,11 +71,12 @@ class Uploads:
         rest: list[bytes] = []  # of a frame that lies across pieces
         taken_bytes = 0
         async for piece in self._pieces(content):
-            taken_bytes += sum(map(len, piece))
+            size = sum(map(len, piece))
+            taken_bytes += size
             if taken_bytes > BODY_BYTES_MAX:
                 return plain_text(413, f"a body has at most {BODY_BYTES_MAX} bytes")
             blocks = rest + piece
-            applied = await self._writer.run(partial(self._store.apply, name, at, blocks, oldest))
+            applied = await self._writer.run(partial(self._store.apply, name, at, blocks, oldest), size)
             rest = _behind(blocks, applied.next - at)
             at = applied.next
         return json(200, Position(at, min(applied.journal.stored, at)))

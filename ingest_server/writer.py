@@ -1,8 +1,9 @@
-"""The one writer thread: everything that touches the recordings runs here, in batches.
+"""The one writer: everything that touches the recordings runs here, in batches, one after the other.
 
 The event loop hands it pieces of work and awaits their results, which come after the batch's files are written, in one
-call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Started and stopped by
-the server.
+call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Batches are done in the
+background; one with a whole piece, which comes where a recorder's journal grows, by the writer's own thread, which
+gives way to nobody: recordings must not pile up. Started and stopped by the server.
 """
 
 import asyncio
@@ -11,8 +12,10 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
+from ingest_server.background import Background
 from ingest_server.door import DoorError, HalfTakenError
 from ingest_server.store import OffsetMismatchError, Store, TooManyJournalsError
 from ingest_server.tally import Event
@@ -24,7 +27,7 @@ WAITING_MAX = 64
 
 T = TypeVar("T")
 _Work = Callable[[], object]
-_Job = tuple[_Work, "asyncio.Future[object]"]
+_Job = tuple[_Work, int, "asyncio.Future[object]"]
 _Reply = tuple["asyncio.Future[object]", object, Exception | None]
 
 log = logging.getLogger(__name__)
@@ -32,7 +35,12 @@ log = logging.getLogger(__name__)
 
 class Writer:
     def __init__(
-        self, store: Store, publish: Callable[[list[Event]], None], conclude: Callable[[list[str]], None]
+        self,
+        store: Store,
+        publish: Callable[[list[Event]], None],
+        conclude: Callable[[list[str]], None],
+        *,
+        gives_way: bool,
     ) -> None:
         """Called in the event loop: `publish` with what the store tells, `conclude` with stems of final files."""
         self._store = store
@@ -42,6 +50,7 @@ class Writer:
         self._room = asyncio.Semaphore(WAITING_MAX)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._background = Background(gives_way=gives_way)
         self._busy_since_s: float | None = None  # since when a batch is at work; None: none is
         self.is_sound = True  # False: memory and disk may differ, start again from the disk
         self.last_error: tuple[str, int] | None = None  # of a batch, and when (wall clock, ns)
@@ -58,13 +67,17 @@ class Writer:
         return 0.0 if since_s is None else time.monotonic() - since_s
 
     def start(self) -> None:
+        self._background.start()
         self._thread.start()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Do `work` in the thread; returns or raises what it does, or the OSError that kept the batch from the disk."""
+    async def run(self, work: Callable[[], T], size: int = 0) -> T:
+        """Do `work` on a piece of `size` bytes in a thread.
+
+        Returns or raises what it does, or the OSError that kept the batch from the disk.
+        """
         async with self._room:
             future: asyncio.Future[T] = self._loop.create_future()
-            self._jobs.put((work, future))  # type: ignore[arg-type] # the queue does not know T
+            self._jobs.put((work, size, future))  # type: ignore[arg-type] # the queue does not know T
             return await future
 
     async def stop(self) -> None:
@@ -77,12 +90,16 @@ class Writer:
         while running:
             jobs = self._next_jobs()
             running = None not in jobs
+            batch = [job for job in jobs if job is not None]
+            gives_way = running and not any(size >= PIECE_BYTES_MAX for _, size, _ in batch)
             self._busy_since_s = time.monotonic()
-            replies = self._do([job for job in jobs if job is not None], last=not running)
+            self._store.turn.begin(offers=gives_way)
+            if gives_way:
+                self._background.run(partial(self._do, batch))
+            else:
+                self._do(batch, last=not running)
             self._busy_since_s = None
-            events, concluded = self._store.tally.take_events(), self._store.tally.take_concluded()
-            if replies or events or concluded:
-                self._loop.call_soon_threadsafe(self._deliver, replies, events, concluded)
+        self._background.stop()
 
     def _next_jobs(self) -> list[_Job | None]:
         """All that waits, at least one; [] when a flush is due first."""
@@ -94,17 +111,23 @@ class Writer:
             jobs.append(self._jobs.get())
         return jobs
 
-    def _do(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
+    def _do(self, jobs: list[_Job], *, last: bool = False) -> None:
+        replies = self._replies(jobs, last=last)
+        events, concluded = self._store.tally.take_events(), self._store.tally.take_concluded()
+        if replies or events or concluded:
+            self._loop.call_soon_threadsafe(self._deliver, replies, events, concluded)
+
+    def _replies(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
         try:
             if not self.is_sound:
                 self._store.reset()
                 self.is_sound = True
-            replies = [self._try(work, future) for work, future in jobs]
+            replies = [self._try(work, future) for work, _, future in jobs]
             self._store.settle(flush=last)
             return replies
         except Exception as error:  # noqa: BLE001 (whatever it is, the thread goes on and the recorder sends again)
             self._note(error)
-            return [(future, None, error) for _, future in jobs]
+            return [(future, None, error) for *_, future in jobs]
 
     def _try(self, work: _Work, future: "asyncio.Future[object]") -> _Reply:
         try:
