@@ -10,7 +10,7 @@ run: $(VENV)/installed
 	@$(BIN)/python cli.py up
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
