@@ -21,16 +21,17 @@ class Background:
     def __init__(self, *, gives_way: bool) -> None:
         self._gives_way = gives_way
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._done = threading.Semaphore(0)
+        self._done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def run(self, work: Callable[[], None]) -> None:
-        """Returns when it is done; `work` raises nothing."""
+        """Returns when it is done, or raises what it raises."""
         self._work.put(work)
-        self._done.acquire()
+        if (error := self._done.get()) is not None:
+            raise error
 
     def stop(self) -> None:
         self._work.put(None)
@@ -43,5 +44,7 @@ class Background:
         while (work := self._work.get()) is not None:
             try:
                 work()
-            finally:
-                self._done.release()
+            except BaseException as error:  # noqa: BLE001 (the caller's)
+                self._done.put(error)
+            else:
+                self._done.put(None)

@@ -5,6 +5,7 @@ record tells of; a number that is none of these is unexplained, and that must no
 as of `stored`, so that what is applied again after a crash is counted once. The journal alone calls it.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -42,9 +43,11 @@ class Counts(msgspec.Struct):
             dropped.cut += outcome.cut
             dropped.bytes += outcome.bytes
 
-    def unexplained(self, open_exchanges: int) -> int:
+    def unexplained(self, open_numbers: Iterable[int]) -> int:
+        """Open ones beyond the highest are of a part of the journal that is yet to be applied again."""
+        known = sum(number <= self.highest for number in open_numbers)
         lost = sum(dropped.exchanges for dropped in self.dropped.values())
-        return max(0, self.highest - self.complete - self.incomplete - open_exchanges - lost)
+        return max(0, self.highest - self.complete - self.incomplete - known - lost)
 
 
 class Counter:

@@ -25,7 +25,7 @@ from traffic.capture.events import ExchangeError, Finished
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 
 CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
-CATCH_UP_BYTES = 64 * 1024 * 1024  # and over how much of the journal
+CATCH_UP_BYTES = 16 * 1024 * 1024  # and how far the journal may go on meanwhile
 SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
 
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +62,7 @@ class Journal:
         self._dirty: dict[int, Exchange] = {}  # open, with something to flush; the longest waiting first
         self._large: dict[int, Exchange] = {}  # of those, the ones that hold much
         self._spans: list[tuple[int, int]] = []  # of ended exchanges without a sidecar, those that overlap as one
-        self._mark, self._mark_s = self.next, 0.0  # `stored` has to pass `_mark`, which was `next` at that time
+        self._mark, self._mark_s = self.next, 0.0  # `stored` has to reach `_mark`, which was `next` at that time
         self._now_s = 0.0
         self._ended: list[Exchange] = []  # to be written by settle
         self._leftover: list[tuple[int, str]] = []  # sidecars of no more use once `stored` has come to that offset
@@ -76,7 +76,6 @@ class Journal:
             exchange = restore(self._files, number, self._kept_path(number), self.stored)
             if exchange is not None:
                 self.exchanges[number] = exchange
-                self._counter.see(number)
                 self._tally.open_exchanges += 1
 
     def skip(self, oldest: int) -> None:
@@ -140,6 +139,7 @@ class Journal:
         if not names.is_uuid(started.id) or started.started_ns < 0:
             raise FrameError(self.next, f"exchange {number} has no valid id or start")
         if number in self.exchanges:
+            self._counter.see(number)
             return  # applied again after a crash: the sidecar knows it
         if len(self.exchanges) >= self.exchanges_max:
             self._count_unknown(number, 0, position)
@@ -168,6 +168,7 @@ class Journal:
 
     def _end(self, exchange: Exchange, position: int) -> None:
         exchange.ended_at = position
+        self._counter.see(exchange.number)
         self._counter.add(position, _outcome(exchange))
         self._is_told = False
         del self.exchanges[exchange.number]
@@ -227,7 +228,7 @@ class Journal:
                 self._gap(position, events.Gap(number - missing, number - 1, missing, 0, "store_lost"))
 
     def _unexplained(self) -> int:
-        return self._counter.now.unexplained(len(self.exchanges) + len(self._unknown))
+        return self._counter.now.unexplained([*self.exchanges, *self._unknown])
 
     def settle(self) -> None:
         """Write the files of the exchanges that have ended, and what open ones hold where it is much."""
@@ -253,24 +254,18 @@ class Journal:
         stand, so that those which only touch stay apart). Where such spans overlap without end, so that it cannot move,
         all exchanges that are open then get a sidecar.
         """
-        catches_up = self.stored < self._mark and (
-            now_s - self._mark_s > CATCH_UP_S or self.next - self._mark > CATCH_UP_BYTES
-        )
         held_from = self.next - held_bytes_max
-        for number, exchange in list(self._dirty.items()):
-            is_due = exchange.dirty_since_s <= taken_before_s or exchange.dirty_from < held_from
-            if is_due or (catches_up and exchange.kept is None):
-                exchange.write_out(self._files)
-                exchange.keep(self._kept_path(number))
-                del self._dirty[number]
-                self._turn.offer()
-            elif not catches_up:
+        for exchange in list(self._dirty.values()):
+            if exchange.dirty_since_s > taken_before_s and exchange.dirty_from >= held_from:
                 break
-        stored = next(iter(self._dirty.values())).dirty_from if self._dirty else self.next
-        for began, ended in self._spans:
-            if began < stored < ended:
-                stored = began
-        if catches_up or stored >= self._mark:
+            self._write_open(exchange)
+        stored = self._storable()
+        is_late = now_s - self._mark_s > CATCH_UP_S or self.next - self._mark > CATCH_UP_BYTES
+        if stored < self._mark and is_late:
+            for exchange in [each for each in self._dirty.values() if each.kept is None]:
+                self._write_open(exchange)
+            stored = self._storable()
+        if stored >= self._mark or is_late:
             self._mark, self._mark_s = self.next, now_s
         if self._gaps:
             self._write_gaps()
@@ -283,6 +278,19 @@ class Journal:
         while self._leftover and self._leftover[0][0] <= stored:
             files.remove(self._leftover.pop(0)[1])
 
+    def _write_open(self, exchange: Exchange) -> None:
+        exchange.write_out(self._files)
+        exchange.keep(self._kept_path(exchange.number))
+        del self._dirty[exchange.number]
+        self._turn.offer()
+
+    def _storable(self) -> int:
+        stored = next(iter(self._dirty.values())).dirty_from if self._dirty else self.next
+        for began, ended in self._spans:
+            if began < stored < ended:
+                return began
+        return stored
+
     def _write_state(self, stored: int) -> None:
         counts = self._counter.keep(stored)
         counts.recorder = self._ledger.recorder_of(self.name) or counts.recorder
@@ -292,7 +300,7 @@ class Journal:
     def _tell(self) -> None:
         now = self._counter.now
         now.recorder = self._ledger.recorder_of(self.name) or now.recorder
-        self._ledger.publish(_figures(self.name, now, len(self.exchanges) + len(self._unknown), is_closed=self.closed))
+        self._ledger.publish(_figures(self.name, now, [*self.exchanges, *self._unknown], is_closed=self.closed))
         self._is_told = True
 
     def _write_gaps(self) -> None:
@@ -316,8 +324,7 @@ def figures_on_disk(where: files.Files, name: str, numbers: list[int]) -> Journa
     _, is_closed, counts = _read_state(state_path(where, name))
     if is_closed:
         numbers = []  # a crash came before their sidecars went
-    counts.highest = max([counts.highest, *numbers])
-    return _figures(name, counts, len(numbers), is_closed=is_closed)
+    return _figures(name, counts, numbers, is_closed=is_closed)
 
 
 def is_closed_on_disk(path: str) -> bool:
@@ -325,17 +332,17 @@ def is_closed_on_disk(path: str) -> bool:
     return _read_state(path)[1]
 
 
-def _figures(name: str, counts: Counts, open_exchanges: int, *, is_closed: bool) -> JournalFigures:
+def _figures(name: str, counts: Counts, open_numbers: list[int], *, is_closed: bool) -> JournalFigures:
     return JournalFigures(
         journal=name,
         recorder=counts.recorder,
         closed=is_closed,
-        numbered=counts.highest,
+        numbered=max([counts.highest, *open_numbers]),
         complete=counts.complete,
         incomplete=counts.incomplete,
-        open=open_exchanges,
+        open=len(open_numbers),
         dropped=together([counts.dropped]),
-        unexplained=counts.unexplained(open_exchanges),
+        unexplained=counts.unexplained(open_numbers),
     )
 
 

@@ -1,9 +1,9 @@
 """The store: puts journals' frames into files. Synchronous and single-threaded: the writer alone calls it.
 
 apply() takes bytes into memory; settle() writes what is due, in this order, so that a crash at any point loses and
-doubles nothing: bytes and metadata, then sidecars of what stays open, then the gaps, then each journal's `stored`
-offset. Exchanges that have ended are written at once; open ones FLUSH_S after their first unwritten byte, or earlier,
-the longest waiting first, where much is in memory: each at its own time, so that many streams make no burst.
+doubles nothing: bytes and metadata, then sidecars, then the gaps, then each journal's `stored` offset. Exchanges that
+have ended are written at once; open ones FLUSH_S after their first unwritten byte, or earlier, the longest waiting
+first, where much is in memory: each at its own time, so that many streams make no burst.
 
 After an OSError (disk full) the caller answers for it and calls reset(): everything in memory is dropped and taken up
 again from what is stored, as after a crash: one path for both.

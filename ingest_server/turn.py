@@ -4,7 +4,7 @@ Where both share one processor, the system's scheduler lets the writer finish it
 priority or not (background.py), before the recorder forwards the next token, unless the writer offers the processor
 itself: with 1000 streams on one core that is the difference between 5 and 2 ms for the slowest hundredth of the events.
 Where nobody waits, an offer costs less than a microsecond; where others want the whole processor, each costs
-milliseconds, so that a batch that takes long goes on without. Called by the writer, the store and its journals.
+milliseconds, so that a batch that takes long goes on without. Called by the writer and the store's journals.
 """
 
 import os

@@ -109,7 +109,7 @@ class Uploads:
                     data, whole = b"", False
                 if not data:
                     break
-                await self._writer.run(partial(self._door.add, incoming, data))
+                await self._writer.run(partial(self._door.add, incoming, data), len(data))
             await self._writer.run(partial(self._door.end, incoming, whole=whole))
         except DoorError as error:
             await self._writer.run(partial(self._door.drop, incoming))

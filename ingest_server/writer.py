@@ -2,8 +2,8 @@
 
 The event loop hands it pieces of work and awaits their results, which come after the batch's files are written, in one
 call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Batches are done in the
-background; one with a whole piece, which comes where a recorder's journal grows, by the writer's own thread, which
-gives way to nobody: recordings must not pile up. Started and stopped by the server.
+background; those of a whole piece or more, which come where a recorder's journal grows, by the writer's own thread,
+which gives way to nobody: recordings must not pile up. Started and stopped by the server.
 """
 
 import asyncio
@@ -86,12 +86,18 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
+        try:
+            self._work_off()
+        finally:
+            self._background.stop()
+
+    def _work_off(self) -> None:
         running = True
         while running:
             jobs = self._next_jobs()
             running = None not in jobs
             batch = [job for job in jobs if job is not None]
-            gives_way = running and not any(size >= PIECE_BYTES_MAX for _, size, _ in batch)
+            gives_way = running and sum(size for _, size, _ in batch) < PIECE_BYTES_MAX
             self._busy_since_s = time.monotonic()
             self._store.turn.begin(offers=gives_way)
             if gives_way:
@@ -99,7 +105,6 @@ class Writer:
             else:
                 self._do(batch, last=not running)
             self._busy_since_s = None
-        self._background.stop()
 
     def _next_jobs(self) -> list[_Job | None]:
         """All that waits, at least one; [] when a flush is due first."""

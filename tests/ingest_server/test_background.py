@@ -21,8 +21,10 @@ LOWEST = 19
 def background(*, gives_way: bool) -> Iterator[Background]:
     thread = Background(gives_way=gives_way)
     thread.start()
-    yield thread
-    thread.stop()
+    try:
+        yield thread
+    finally:
+        thread.stop()
 
 
 def niceness_in(thread: Background) -> int:
@@ -38,6 +40,13 @@ def test_only_the_thread_in_the_background_gives_way_and_only_where_it_may() -> 
         assert niceness_in(lowered) == min(own + NICENESS, LOWEST)
         assert niceness_in(usual) == own
     assert os.getpriority(os.PRIO_PROCESS, 0) == own
+
+
+def test_what_work_raises_reaches_the_caller_and_the_next_is_done() -> None:
+    with background(gives_way=True) as thread:
+        with pytest.raises(SystemExit):
+            thread.run(sys.exit)
+        assert niceness_in(thread) >= 0
 
 
 async def test_a_batch_with_a_whole_piece_is_done_by_the_writers_own_thread_and_its_threads_end(tmp_path: Path) -> None:

@@ -11,7 +11,17 @@ from ingest_server import journal, store
 from ingest_server.exchange import Exchange
 from ingest_server.settings import IngestSettings
 from ingest_server.store import FLUSH_S, HELD_BYTES_MAX, Store
-from tests.ingest_server.recorder_side import JOURNAL, closed, finished, recordings, request, response, started, whole
+from tests.ingest_server.recorder_side import (
+    JOURNAL,
+    closed,
+    described,
+    finished,
+    recordings,
+    request,
+    response,
+    started,
+    whole,
+)
 
 EXCHANGES = 40
 STEP_S = FLUSH_S / EXCHANGES
@@ -138,3 +148,20 @@ def test_a_journal_that_ends_leaves_nothing_open(fed: Fed) -> None:
     fed.send(started(1) + request(1))
     fed.send(closed(), 0.1)
     assert fed.stored == fed.next
+
+
+def test_a_crash_behind_the_end_of_a_long_exchange_cuts_nothing_off(fed: Fed) -> None:
+    """What is stored may lie behind bytes that came just before the exchange's end."""
+    fed.send(started(1) + request(1))
+    fed.send(started(2) + request(2), FLUSH_S + 0.1)
+    last_from = fed.next
+    fed.send(response(1), 0.1)
+    fed.send(started(3), 0.1)
+    fed.send(started(4) + finished(1), FLUSH_S - 0.15)
+    assert last_from < fed.stored < fed.next
+    complete = recordings(fed.folder)
+    fed.store = Store(IngestSettings(log_dir=fed.folder))
+    fed.next = fed.stored
+    fed.send(started(3) + started(4) + finished(1))
+    assert recordings(fed.folder) == complete
+    assert described(fed.folder, 1)["completed"]
