@@ -61,22 +61,22 @@ class Uploads:
         if status is not None:
             self._store.ledger.hear(name, status, time.time_ns())
         try:
-            return await self._apply(request.content, name, int(offset), None if oldest is None else int(oldest))
+            return await self._apply(request, name, int(offset), None if oldest is None else int(oldest))
         except OffsetMismatchError as error:
             return json(409, Position(error.next, error.stored))
         except FrameError as error:
             return plain_text(422, str(error))
 
-    async def _apply(self, content: StreamReader, name: str, at: int, oldest: int | None) -> web.Response:
+    async def _apply(self, request: web.Request, name: str, at: int, oldest: int | None) -> web.Response:
+        at_once = request.content_length or 0
         rest: list[bytes] = []  # of a frame that lies across pieces
         taken_bytes = 0
-        async for piece in self._pieces(content):
-            size = sum(map(len, piece))
-            taken_bytes += size
+        async for piece in self._pieces(request.content):
+            taken_bytes += sum(map(len, piece))
             if taken_bytes > BODY_BYTES_MAX:
                 return plain_text(413, f"a body has at most {BODY_BYTES_MAX} bytes")
             blocks = rest + piece
-            applied = await self._writer.run(partial(self._store.apply, name, at, blocks, oldest), size)
+            applied = await self._writer.run(partial(self._store.apply, name, at, blocks, oldest), at_once)
             rest = _behind(blocks, applied.next - at)
             at = applied.next
         return json(200, Position(at, min(applied.journal.stored, at)))
@@ -109,7 +109,7 @@ class Uploads:
                     data, whole = b"", False
                 if not data:
                     break
-                await self._writer.run(partial(self._door.add, incoming, data), len(data))
+                await self._writer.run(partial(self._door.add, incoming, data))
             await self._writer.run(partial(self._door.end, incoming, whole=whole))
         except DoorError as error:
             await self._writer.run(partial(self._door.drop, incoming))

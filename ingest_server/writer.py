@@ -2,8 +2,8 @@
 
 The event loop hands it pieces of work and awaits their results, which come after the batch's files are written, in one
 call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Batches are done in the
-background; those of a whole piece or more, which come where a recorder's journal grows, by the writer's own thread,
-which gives way to nobody: recordings must not pile up. Started and stopped by the server.
+background; where BEHIND_BYTES of a journal come at once, because it grows, by the writer's own thread, which gives way
+to nobody: recordings must not pile up. Started and stopped by the server.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from traffic.capture.status import short
 
 PIECE_BYTES_MAX = 1024 * 1024
 WAITING_MAX = 64
+BEHIND_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
 _Work = Callable[[], object]
@@ -70,14 +71,14 @@ class Writer:
         self._background.start()
         self._thread.start()
 
-    async def run(self, work: Callable[[], T], size: int = 0) -> T:
-        """Do `work` on a piece of `size` bytes in a thread.
+    async def run(self, work: Callable[[], T], at_once: int = 0) -> T:
+        """Do `work` in a thread. `at_once`: how many bytes its sender has sent together with this piece.
 
         Returns or raises what it does, or the OSError that kept the batch from the disk.
         """
         async with self._room:
             future: asyncio.Future[T] = self._loop.create_future()
-            self._jobs.put((work, size, future))  # type: ignore[arg-type] # the queue does not know T
+            self._jobs.put((work, at_once, future))  # type: ignore[arg-type] # the queue does not know T
             return await future
 
     async def stop(self) -> None:
@@ -97,7 +98,7 @@ class Writer:
             jobs = self._next_jobs()
             running = None not in jobs
             batch = [job for job in jobs if job is not None]
-            gives_way = running and sum(size for _, size, _ in batch) < PIECE_BYTES_MAX
+            gives_way = running and all(at_once < BEHIND_BYTES for _, at_once, _ in batch)
             self._busy_since_s = time.monotonic()
             self._store.turn.begin(offers=gives_way)
             if gives_way:

@@ -1,4 +1,4 @@
-"""Small batches are written with low priority; one with a whole piece, which tells of a backlog, is not."""
+"""Batches are written with low priority, but for what comes where a journal grows."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ import pytest
 from ingest_server.background import NICENESS, Background
 from ingest_server.settings import IngestSettings
 from ingest_server.store import Store
-from ingest_server.writer import PIECE_BYTES_MAX, Writer
+from ingest_server.writer import BEHIND_BYTES, Writer
 
 LOWEST = 19
 
@@ -49,12 +49,12 @@ def test_what_work_raises_reaches_the_caller_and_the_next_is_done() -> None:
         assert niceness_in(thread) >= 0
 
 
-async def test_a_batch_with_a_whole_piece_is_done_by_the_writers_own_thread_and_its_threads_end(tmp_path: Path) -> None:
+async def test_a_backlog_is_worked_off_by_the_writers_own_thread_and_its_threads_end(tmp_path: Path) -> None:
     writer = Writer(Store(IngestSettings(log_dir=tmp_path)), lambda _: None, lambda _: None, gives_way=True)
     before = set(threading.enumerate())
     writer.start()
     own = set(threading.enumerate()) - before
-    sizes = [0, PIECE_BYTES_MAX - 1, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1, 1]
+    sizes = [0, BEHIND_BYTES - 1, BEHIND_BYTES, BEHIND_BYTES + 1, 1]
     names = [await writer.run(lambda: threading.current_thread().name, size) for size in sizes]
     assert names == ["background", "background", "writer", "writer", "background"]
     await writer.stop()
