@@ -66,7 +66,7 @@ class Counter:
         self._pending.append((position, self.now.highest, outcome))
 
     def keep(self, stored: int) -> Counts:
-        """The counts as of `stored`; of an exchange that is open there, its sidecar tells the number."""
+        """The counts as of `stored`; an exchange open there is seen when it ends or a later one begins."""
         kept, pending = self._kept, self._pending
         count = 0
         for position, highest, outcome in pending:

@@ -24,7 +24,7 @@ from traffic.capture.status import short
 
 PIECE_BYTES_MAX = 1024 * 1024
 WAITING_MAX = 64
-BEHIND_BYTES = 4 * 1024 * 1024
+BEHIND_BYTES = 4 * 1024 * 1024  # about what 1000 streams bring in a second
 
 T = TypeVar("T")
 _Work = Callable[[], object]
