@@ -32,7 +32,7 @@ class Case:
     measure: Callable[[str, Plan, Path], Figures]
     peers: tuple[str, ...] = ("direct", "nginx", "recorder")
     needs_wrk: bool = False
-    many_files: bool = False  # ext4 without a journal looks at each inode deleted lately when it makes a file: they stay
+    many_files: bool = False  # they stay until the end: where many were just deleted, ext4 makes new ones slowly
 
 
 CASES = (

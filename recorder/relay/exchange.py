@@ -197,8 +197,13 @@ class Exchange:
 
     def _take_response(self, reader: ResponseReader, events: list[ResponseEvent], at: int, known: int) -> None:
         """A read that held more than body bytes. `known`: bytes of a head that earlier reads had brought."""
-        heads = [event for event in events if isinstance(event, ResponseHead)]
-        rest = b"".join(event for event in events if isinstance(event, bytes))
+        heads: list[ResponseHead] = []
+        rest = b""
+        for event in events:
+            if isinstance(event, ResponseHead):
+                heads.append(event)
+            elif event is not END:  # the body's bytes of a read come as one
+                rest = event
         self._transcript.response_read(at, heads, rest, reader, known)
         if problem := self._problem_of(heads):
             self._fail_upstream("bad_response", problem, 502)

@@ -75,7 +75,7 @@ class Transcript:
         )
         if plan.is_recorded:
             set_target(lines, plan.recorded_target)
-            lines.append(b"X-Proxy-Path: " + plan.url.encode("latin-1"))
+            lines.append(plan.proxy_path)
             self._open(self._started(head.method, plan, received, _replay_of(head)), redactions)
             self._record("request", self.started_at, data, body, join_lines(lines))
         answer = plan.action.name if isinstance(plan.action, Answer) else ""
@@ -132,8 +132,10 @@ class Transcript:
             return
         raw = heads[0].raw if len(heads) == 1 else b"".join(head.raw for head in heads)
         recorded = raw
-        if any(not LOOKED_AT.isdisjoint(head.positions) for head in heads):
-            recorded = self._without_secrets(raw, "response")
+        for head in heads:
+            if not LOOKED_AT.isdisjoint(head.positions):
+                recorded = self._without_secrets(raw, "response")
+                break
         if reads and recorded is raw:  # with secrets replaced, offsets of reads mean nothing
             for (start, read_at), (end, _) in pairwise(reads):
                 recording.response(read_at, raw[start:end])
@@ -241,8 +243,9 @@ class Transcript:
 
 
 def _replay_of(head: RequestHead) -> str | None:
-    value = head.value(REPLAY_OF)
-    text = "" if value is None else value.decode("latin-1")
+    if (value := head.value(REPLAY_OF)) is None:
+        return None
+    text = value.decode("latin-1")
     return text if is_uuid(text) else None
 
 
