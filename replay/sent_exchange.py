@@ -15,7 +15,7 @@ from traffic.capture.redact import Redactor
 from traffic.capture.redact_exchange import redact_exchange
 from traffic.http1.head import RequestHead, head_end, parse_request_head
 from traffic.http1.limits import UNLIMITED
-from traffic.http1.rewrite import REPLAY_OF, join_lines, split_lines
+from traffic.http1.rewrite import REPLAY_OF, join_lines
 
 
 def sent_exchange(request: Request, reply: Reply, redactor: Redactor, replay_of: str | None) -> RecordedExchange:
@@ -25,7 +25,7 @@ def sent_exchange(request: Request, reply: Reply, redactor: Redactor, replay_of:
     facts = foreign.describe(asked, reply.raw, reply.started_ns)
     facts = replace(
         facts,
-        upstream_url=None if REPLAY_OF in head.positions else facts.url,
+        upstream_url=None if REPLAY_OF in head.present else facts.url,
         client=reply.client,
         completed=reply.error is None,
         error=reply.error,
@@ -43,7 +43,7 @@ def answered_at(origin: str, sent: RecordedExchange) -> RecordedExchange:
 
 
 def _with_proxy_path(head: RequestHead, tls: bool) -> bytes:
-    lines = [line for line in split_lines(head.raw) if line.partition(b":")[0].lower() != REPLAY_OF]
+    lines = [line for line, name in zip(head.lines, head.names, strict=True) if name != REPLAY_OF]
     url = head.target
     if url.startswith(b"/"):
         url = (b"https://" if tls else b"http://") + (head.value(b"host") or b"") + url

@@ -27,7 +27,7 @@ def admit(plan: Plan, head: RequestHead, keys: KeyRing) -> Plan:
     """Every line that may hold a key is looked at: one that does never goes upstream."""
     if plan.action is Own.HEALTH:
         return plan
-    places = [place for name in KEY_FIELDS for place in head.positions.get(name, ())]
+    places = [place for name in KEY_FIELDS for place in head.places(name)]
     matched = {place: name for place in places if (name := keys.match(_credential(head, place))) is not None}
     if matched:
         return msgspec.structs.replace(plan, key=next(iter(matched.values())), key_places=frozenset(matched))
@@ -49,7 +49,7 @@ def check_caller(plan: Plan, head: RequestHead, settings: RecorderSettings) -> P
 
 
 def _credential(head: RequestHead, place: int) -> bytes:
-    name, value = head.fields[place]
+    name, value = head.field(place)
     if name.lower() != b"authorization":
         return value
     return value[len(_BEARER) :].lstrip() if value[: len(_BEARER)].lower() == _BEARER else b""

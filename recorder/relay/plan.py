@@ -53,7 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     redactions: tuple[Redaction, ...] = ()
     provider: str | None = None  # the route's
     key: str | None = None  # the name of the recorder's key that the request brought
-    key_places: frozenset[int] = frozenset()  # of the fields that hold one
+    key_places: frozenset[int] = frozenset()  # of the fields that hold one, among the head's lines
 
 
 class Planner:

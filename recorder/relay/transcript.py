@@ -59,13 +59,13 @@ class Transcript:
             keeping = redactor
             if (vault := self._context.vault) is not None and plan.is_recorded and isinstance(plan.action, Forward):
                 self._redactor = keeping = _keeping(vault, plan, plan.action)
-            redactions += keeping.fields(lines, head.positions, "request")
+            redactions += keeping.fields(lines, head.names, "request")
             if removed:
                 shown = [b"", *(b"%b: %b" % field for field in removed)]
                 redactions += redactor.lines(shown, "request")
                 removed = [(name, value) for name, _, value in (line.partition(b": ") for line in shown[1:])]
         elif plan.key is not None:  # no recording holds a key of the recorder's own
-            own, mark = [head.fields[place] for place in plan.key_places], b"[key:%b]" % plan.key.encode()
+            own, mark = [head.field(place) for place in plan.key_places], b"[key:%b]" % plan.key.encode()
             removed = [(field[0], mark) if field in own else field for field in removed]
         host = head.value(b"host")
         received = Received(
@@ -133,7 +133,7 @@ class Transcript:
         raw = heads[0].raw if len(heads) == 1 else b"".join(head.raw for head in heads)
         recorded = raw
         for head in heads:
-            if not LOOKED_AT.isdisjoint(head.positions):
+            if not LOOKED_AT.isdisjoint(head.present):
                 recorded = self._without_secrets(raw, "response")
                 break
         if reads and recorded is raw:  # with secrets replaced, offsets of reads mean nothing

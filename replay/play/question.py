@@ -100,7 +100,7 @@ def shown_target(target: bytes) -> str:
 
 
 def _content(head: RequestHead, body: bytes) -> bytes:
-    if b"transfer-encoding" in head.positions:
+    if b"transfer-encoding" in head.present:
         body = read_chunked(body).data
     coding = b",".join(head.values(b"content-encoding")).decode("latin-1")
     if not coding or not body:

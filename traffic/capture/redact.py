@@ -8,7 +8,7 @@ the recorder's tap and by the ingest server's door.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
@@ -87,13 +87,15 @@ class Redactor:
     """`tell` hears of each replacement, with what was replaced; not of placeholders that are sent again."""
 
     def __init__(self, key: bytes, tell: Callable[[Redaction, bytes], None] | None = None) -> None:
-        self._key = key
+        self._hash = blake2b(key=key, digest_size=4)
         self.tell = tell
 
     def placeholder(self, secret: bytes) -> bytes:
         if secret[:8] == b"[secret:" and _PLACEHOLDER.fullmatch(secret):  # sent again
             return secret
-        return b"[secret:%b]" % blake2b(secret, key=self._key, digest_size=4).hexdigest().encode()
+        keyed = self._hash.copy()
+        keyed.update(secret)
+        return f"[secret:{keyed.hexdigest()}]".encode()
 
     def head(self, raw: bytes, side: Side) -> tuple[bytes, list[Redaction]]:
         """A head, malformed or not, as it may be recorded, and what was replaced in it."""
@@ -105,17 +107,17 @@ class Redactor:
         parts[::2] = lines
         return b"".join(parts), found
 
-    def fields(self, lines: list[bytes], positions: Mapping[bytes, list[int]], side: Side) -> list[Redaction]:
-        """Replace secrets in the fields of a valid head, in place; `lines` and `positions` as in http1/rewrite.py."""
-        names = positions.keys() & LOOKED_AT
-        if not names:
+    def fields(self, lines: list[bytes], names: list[bytes], side: Side) -> list[Redaction]:
+        """Replace secrets in the fields of a valid head, in place; `names` as in http1/head.py, with or without its
+        start line's; a field without a line was taken out.
+        """
+        if LOOKED_AT.isdisjoint(names):
             return []
         pass_ = _Pass(self, side)
-        for name in names:
-            for place in positions[name]:
-                if lines[place + 1]:
-                    before, colon, value = lines[place + 1].partition(b":")
-                    lines[place + 1] = before + colon + self._field(name, value, pass_)
+        for place, name in enumerate(names):
+            if name in LOOKED_AT and (line := lines[place]):
+                value_at = len(name) + 1
+                lines[place] = line[:value_at] + self._field(name, line[value_at:], pass_)
         return pass_.found
 
     def lines(self, lines: list[bytes], side: Side) -> list[Redaction]:

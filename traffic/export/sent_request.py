@@ -66,7 +66,7 @@ def sent_request(exchange: RecordedExchange, decoder: Decoder) -> SentRequest | 
     if head is None:
         return None
     recording = read_recording(exchange.request)
-    is_chunked = b"transfer-encoding" in head.positions
+    is_chunked = b"transfer-encoding" in head.present
     url = _REDACTOR.url(absolute_url(exchange.metadata, head), "request")[0]
     fields = [
         (name.decode("latin-1"), value.decode("latin-1"))

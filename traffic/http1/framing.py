@@ -47,21 +47,22 @@ class NoBody:
 
 
 class LengthBody:
-    __slots__ = ("remaining",)
+    __slots__ = ("done", "remaining")
     ends_with_connection: Final = False
 
     def __init__(self, length: int) -> None:
         self.remaining = length
-
-    @property
-    def done(self) -> bool:
-        return not self.remaining
+        self.done = not length
 
     def feed(self, data: bytes, start: int) -> int:
         """Take bytes from `start` on; returns the index behind the last one that belongs to the body."""
-        taken = min(len(data) - start, self.remaining)
-        self.remaining -= taken
-        return start + taken
+        end = start + self.remaining
+        if end > len(data):
+            self.remaining = end - len(data)
+            return len(data)
+        self.remaining = 0
+        self.done = True
+        return end
 
 
 class UntilCloseBody:
@@ -185,7 +186,7 @@ UNTIL_CLOSE = UntilCloseBody()
 
 def request_body(head: RequestHead, limits: MessageLimits = DEFAULT_LIMITS) -> Body:
     """RFC 9112 §6.3: a request without Content-Length and Transfer-Encoding has no body."""
-    if b"transfer-encoding" in head.positions:
+    if b"transfer-encoding" in head.present:
         return ChunkedBody(limits)
     length = head.value(b"content-length")
     return LengthBody(int(length)) if length is not None and int(length) else NO_BODY
@@ -197,7 +198,7 @@ def response_body(head: ResponseHead, request_method: str, limits: MessageLimits
         return UNTIL_CLOSE
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return NO_BODY
-    if b"transfer-encoding" in head.positions:
+    if b"transfer-encoding" in head.present:
         return ChunkedBody(limits)
     length = head.value(b"content-length")
     if length is None:

@@ -11,11 +11,10 @@ ingest server for the metadata, and by the tools that read recordings.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import NoReturn
 
 import httptools
+import msgspec
 
 from .limits import DEFAULT_LIMITS, MessageLimits
 
@@ -27,7 +26,8 @@ _IN_NO_HEAD = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\0")
 _HOST = re.compile(  # RFC 3986 §3.2.2, §3.2.3
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)(?::[0-9]{0,5})?"
 )
-_is_target = re.compile(rb"[\x21-\x7e]+").fullmatch
+_REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e]+) (HTTP/1\.[01])").fullmatch  # of what llhttp let pass
+_TARGET = re.compile(rb"[\x21-\x7e]+")
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _is_host = lru_cache(64)(_HOST.fullmatch)  # the same few come again and again
 _is_reason = lru_cache(64)(_REASON.fullmatch)
@@ -41,54 +41,41 @@ class HeadError(ValueError):
         self.status = status
 
 
-class _Fields:
-    """Header fields in their order, and what a lookup by lower-case name needs."""
-
-    __slots__ = ("fields", "positions")
-
-    def __init__(self) -> None:
-        self.fields: list[tuple[bytes, bytes]] = []
-        self.positions: dict[bytes, list[int]] = {}
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        key = name.lower()
-        if key in self.positions:
-            self.positions[key].append(len(self.fields))
-        else:
-            self.positions[key] = [len(self.fields)]
-        self.fields.append((name, value.rstrip()))  # llhttp leaves the white space behind a value
-
-
-@dataclass(slots=True)
-class Head:
-    """What requests and responses share.
-
-    `positions` maps a lower-case name to its places in `fields`; `connection` holds the Connection header's tokens.
-    """
+class Head(msgspec.Struct):
+    """What requests and responses share. Places are indexes into `lines`, the start line's is 0."""
 
     raw: bytes
     version: tuple[int, int]
-    fields: list[tuple[bytes, bytes]]
-    positions: dict[bytes, list[int]]
-    connection: frozenset[bytes] = field(init=False)
+    lines: list[bytes]  # without their CRLF; copy before editing
+    names: list[bytes]  # of the field in each line, in lower case; the start line's is empty
+    present: frozenset[bytes]  # the same names
+    connection: frozenset[bytes]  # the options in the Connection fields, in lower case
 
-    def __post_init__(self) -> None:
-        self.connection = frozenset(self.tokens(b"connection")) if b"connection" in self.positions else _NOTHING
+    @property
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        return [self.field(place) for place in range(1, len(self.lines))]
+
+    def field(self, place: int) -> tuple[bytes, bytes]:
+        """A name as it came, and its value."""
+        line, name = self.lines[place], self.names[place]
+        return line[: len(name)], _value(line, name)
 
     def value(self, name: bytes) -> bytes | None:
         """The value of the first field of that lower-case name."""
-        places = self.positions.get(name)
-        return self.fields[places[0]][1] if places else None
+        return _value(self.lines[self.names.index(name)], name) if name in self.present else None
 
     def values(self, name: bytes) -> list[bytes]:
-        return [self.fields[place][1] for place in self.positions.get(name, ())]
+        return _values(self.lines, self.names, name) if name in self.present else []
+
+    def places(self, name: bytes) -> list[int]:
+        """Of all fields of that name."""
+        return [place for place, each in enumerate(self.names) if each == name] if name in self.present else []
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The comma-separated members of all fields of that name, in lower case."""
-        return [token for value in self.values(name) for item in value.split(b",") if (token := item.strip().lower())]
+        return _tokens(b",".join(self.values(name))) if name in self.present else []
 
 
-@dataclass(slots=True)
 class RequestHead(Head):
     method: str
     target: bytes
@@ -96,7 +83,7 @@ class RequestHead(Head):
     @property
     def wants_websocket(self) -> bool:
         """RFC 9110 §7.8: HTTP/1.0 has no Upgrade."""
-        if self.version != (1, 1) or b"upgrade" not in self.positions:
+        if b"upgrade" not in self.present or self.version != (1, 1):
             return False
         return self.tokens(b"upgrade") == [b"websocket"] and self.asks_for_upgrade
 
@@ -110,7 +97,6 @@ class RequestHead(Head):
         return self.version == (1, 1) and b"close" not in self.connection
 
 
-@dataclass(slots=True)
 class ResponseHead(Head):
     status: int
     reason: bytes
@@ -125,7 +111,7 @@ class ResponseHead(Head):
     def announces_body(self) -> bool:
         """Whether its fields, taken alone, promise body bytes."""
         length = self.value(b"content-length")
-        return b"transfer-encoding" in self.positions or (length is not None and int(length) > 0)
+        return b"transfer-encoding" in self.present or (length is not None and int(length) > 0)
 
 
 def head_end(data: bytes | bytearray, start: int = 0) -> int:
@@ -144,39 +130,38 @@ def check_head_start(data: bytes, start: int) -> None:
 
 def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> RequestHead:
     """Read a head that ends with its empty line; raises HeadError when a server must refuse it."""
-    sink = _Fields()
     if raw[:1] in (b"\r", b"\n"):  # llhttp would skip it
         raise HeadError("malformed head: CR or LF before the request line")
-    _judge(httptools.HttpRequestParser(sink), raw)
-    parts = raw[: raw.index(b"\r\n")].split(b" ")
-    if len(parts) != 3 or not parts[1]:
-        raise HeadError("the request line is not `METHOD TARGET VERSION` with single spaces")
-    if not _is_target(parts[1]):  # llhttp lets line ends pass in that of CONNECT
-        raise HeadError("control bytes in the request target")
-    if len(parts[1]) > limits.target_bytes:
-        raise HeadError(f"the request target has more than {limits.target_bytes} bytes", 414)
-    version = _version(parts[2])
-    _check_count(sink, limits)
-    _check_request_host(sink, version)
-    _check_framing(sink, version)
-    return RequestHead(raw, version, sink.fields, sink.positions, parts[0].decode("ascii"), parts[1])
+    _judge(httptools.HttpRequestParser(None), raw)
+    lines = raw[:-4].split(b"\r\n")
+    match = _REQUEST_LINE(lines[0])
+    if match is None or len(match[2]) > limits.target_bytes:
+        raise _request_line_error(lines[0], limits)
+    method, target, version = match.groups()
+    names, present, connection = _names(lines, limits)
+    head = RequestHead(raw, _VERSIONS[version], lines, names, present, connection, method.decode("ascii"), target)
+    _check_request_host(head)
+    _check_framing(head)
+    return head
 
 
 def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> ResponseHead:
     """Read a head that ends with its empty line; raises HeadError when a proxy must not pass it on."""
-    sink = _Fields()
-    parser = httptools.HttpResponseParser(sink)
+    parser = httptools.HttpResponseParser(None)
     _judge(parser, raw)
-    version = _version(raw[:8])
-    _check_count(sink, limits)
-    status = parser.get_status_code()
+    version = _VERSIONS.get(raw[:8])
+    if version is None:
+        raise _version_error(raw[:8])
+    lines = raw[:-4].split(b"\r\n")
+    names, present, connection = _names(lines, limits)
+    status, reason = parser.get_status_code(), lines[0][13:]
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")
-    reason = raw[13 : raw.index(b"\r\n")]
     if not _is_reason(reason):  # llhttp lets any byte pass there
         raise HeadError("control bytes in the reason phrase")
-    _check_framing(sink, version)
-    return ResponseHead(raw, version, sink.fields, sink.positions, status, reason)
+    head = ResponseHead(raw, version, lines, names, present, connection, status, reason)
+    _check_framing(head)
+    return head
 
 
 def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser", raw: bytes) -> None:
@@ -185,45 +170,74 @@ def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser",
     except httptools.HttpParserUpgrade:
         pass  # a protocol switch is asked for or granted: the head is whole and valid
     except httptools.HttpParserError as error:
-        _refuse(error)
+        raise HeadError(f"malformed head: {error}") from error
 
 
-def _refuse(error: Exception) -> NoReturn:
-    raise HeadError(f"malformed head: {error}") from error
+def _request_line_error(line: bytes, limits: MessageLimits) -> HeadError:
+    parts = line.split(b" ")
+    if len(parts) != 3 or not parts[1]:
+        return HeadError("the request line is not `METHOD TARGET VERSION` with single spaces")
+    if not _TARGET.fullmatch(parts[1]):  # llhttp lets line ends pass in that of CONNECT
+        return HeadError("control bytes in the request target")
+    if len(parts[1]) > limits.target_bytes:
+        return HeadError(f"the request target has more than {limits.target_bytes} bytes", 414)
+    return _version_error(parts[2])
 
 
-def _version(text: bytes) -> tuple[int, int]:
-    version = _VERSIONS.get(text)
-    if version is None:
-        raise HeadError(f"HTTP version {text.decode('latin-1')!r} is neither HTTP/1.1 nor HTTP/1.0", 505)
-    return version
+def _version_error(version: bytes) -> HeadError:
+    return HeadError(f"HTTP version {version.decode('latin-1')!r} is neither HTTP/1.1 nor HTTP/1.0", 505)
 
 
-def _check_count(sink: _Fields, limits: MessageLimits) -> None:
-    if len(sink.fields) > limits.head_fields:
+def _names(lines: list[bytes], limits: MessageLimits) -> tuple[list[bytes], frozenset[bytes], frozenset[bytes]]:
+    """A head's `names`, `present` and `connection`."""
+    if len(lines) - 1 > limits.head_fields:
         raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
+    names = [line.partition(b":")[0].lower() for line in lines]
+    names[0] = b""
+    present = frozenset(names)
+    if b"connection" not in present:
+        return names, present, _NOTHING
+    return names, present, _members(b",".join(_values(lines, names, b"connection")))
 
 
-def _check_request_host(sink: _Fields, version: tuple[int, int]) -> None:
-    hosts = sink.positions.get(b"host", ())
-    if len(hosts) > 1:
+def _value(line: bytes, name: bytes) -> bytes:
+    return line[len(name) + 1 :].strip(b" \t")
+
+
+def _values(lines: list[bytes], names: list[bytes], name: bytes) -> list[bytes]:
+    return [_value(lines[place], name) for place, each in enumerate(names) if each == name]
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token for member in value.lower().split(b",") if (token := member.strip())]
+
+
+@lru_cache(64)
+def _members(value: bytes) -> frozenset[bytes]:
+    return frozenset(_tokens(value))
+
+
+def _check_request_host(head: RequestHead) -> None:
+    host = head.value(b"host")
+    if host is None:
+        if head.version == (1, 1):
+            raise HeadError("no Host header, which HTTP/1.1 requires")
+        return
+    if head.names.count(b"host") > 1:
         raise HeadError("more than one Host header")
-    if not hosts and version == (1, 1):
-        raise HeadError("no Host header, which HTTP/1.1 requires")
-    if hosts and not _is_host(sink.fields[hosts[0]][1]):
+    if not _is_host(host):
         raise HeadError("the Host header is no host with an optional port")
 
 
-def _check_framing(sink: _Fields, version: tuple[int, int]) -> None:
-    lengths = sink.positions.get(b"content-length")
-    if lengths is not None and len(sink.fields[lengths[0]][1]) > LENGTH_DIGITS_MAX:  # llhttp takes any number of zeros
+def _check_framing(head: Head) -> None:
+    length = head.value(b"content-length")
+    if length is not None and len(length) > LENGTH_DIGITS_MAX:  # llhttp takes any number of zeros
         raise HeadError(f"Content-Length of more than {LENGTH_DIGITS_MAX} digits")
-    places = sink.positions.get(b"transfer-encoding")
-    if places is None:
+    if b"transfer-encoding" not in head.present:
         return
-    if version != (1, 1):
+    if head.version != (1, 1):
         raise HeadError("Transfer-Encoding in HTTP/1.0")
-    if len(places) > 1 or sink.fields[places[0]][1].lower() != b"chunked":
+    if [value.lower() for value in head.values(b"transfer-encoding")] != [b"chunked"]:
         raise HeadError("Transfer-Encoding other than `chunked`")
-    if b"content-length" in sink.positions:
+    if length is not None:
         raise HeadError("Transfer-Encoding beside Content-Length")

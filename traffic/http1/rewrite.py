@@ -6,11 +6,10 @@ Connection and Upgrade lines are the message; of requests also X-Recorder-Key an
 and the lines that hold a key of its own, which nobody behind it may see. Fields that frame or address a message are
 never removed, even where Connection names them.
 
-`lines` are a head's lines without their CRLF: the start line, then each field at its place in `Head.fields` plus one,
-so that places stay valid; a removed line is empty, added ones stand behind.
+`lines` are those of the head: places stay valid, for a removed line is empty and added ones stand behind.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from .head import Head, RequestHead, ResponseHead
 
@@ -23,19 +22,13 @@ _NEVER_REMOVED = frozenset([b"host", b"content-length", b"transfer-encoding", b"
 _WEBSOCKET_CONNECTION = frozenset([b"upgrade", b"keep-alive"])
 
 
-@dataclass(slots=True)
-class Rewritten:
+class Rewritten(msgspec.Struct):
     lines: list[bytes]
     removed: list[tuple[bytes, bytes]]  # name and value of each removed field, in order
 
     @property
     def raw(self) -> bytes:
         return join_lines(self.lines)
-
-
-def split_lines(raw: bytes) -> list[bytes]:
-    """The lines of a valid head."""
-    return raw[:-4].split(b"\r\n")
 
 
 def join_lines(lines: list[bytes]) -> bytes:
@@ -65,7 +58,7 @@ def rewrite_request(
 
 def set_target(lines: list[bytes], target: bytes) -> None:
     method, _, version = lines[0].split(b" ")
-    lines[0] = b"%b %b %b" % (method, target, version)
+    lines[0] = b" ".join((method, target, version))
 
 
 def rewrite_response(head: ResponseHead, via: bytes | None = None) -> Rewritten:
@@ -78,36 +71,32 @@ def rewrite_response(head: ResponseHead, via: bytes | None = None) -> Rewritten:
 
 def _without(names: frozenset[bytes], further: frozenset[int], head: Head, *, is_websocket: bool) -> Rewritten:
     """Without the fields of these names, those that Connection names, and those at the `further` places."""
-    lines = split_lines(head.raw)
-    if not further and names.isdisjoint(head.positions):
+    lines = head.lines.copy()
+    removed_names = (head.present & names) | (head.present & head.connection) - _NEVER_REMOVED
+    if not removed_names and not further:
         return Rewritten(lines, [])
-    named = head.connection
-    places = [
-        place
-        for name, places_of_name in head.positions.items()
-        if (name in names or name in named) and name not in _NEVER_REMOVED
-        for place in places_of_name
-    ]
+    places = [place for place, name in enumerate(head.names) if name in removed_names]
     if is_websocket:
-        places = _spare_handshake(head, lines, named, places)
-    places = sorted({*places, *further})
+        places = _spare_handshake(head, lines, places)
+    if further:
+        places = sorted({*places, *further})
     for place in places:
-        lines[place + 1] = b""
-    return Rewritten(lines, [head.fields[place] for place in places])
+        lines[place] = b""
+    return Rewritten(lines, [head.field(place) for place in places])
 
 
-def _spare_handshake(head: Head, lines: list[bytes], named: frozenset[bytes], places: list[int]) -> list[int]:
+def _spare_handshake(head: Head, lines: list[bytes], places: list[int]) -> list[int]:
     """Keep the Upgrade line and one Connection line, which then names nothing that was removed."""
-    connections = head.positions.get(b"connection", [])
-    if len(connections) > 1 or not _WEBSOCKET_CONNECTION.issuperset(named):
-        lines[connections[0] + 1] = b"Connection: Upgrade"
-    kept = {*connections[:1], *head.positions.get(b"upgrade", [])}
+    connections = head.places(b"connection")
+    if len(connections) > 1 or not _WEBSOCKET_CONNECTION.issuperset(head.connection):
+        lines[connections[0]] = b"Connection: Upgrade"
+    kept = {*connections[:1], *head.places(b"upgrade")}
     return [place for place in places if place not in kept]
 
 
 def _set_host(head: RequestHead, lines: list[bytes], host: bytes) -> None:
-    places = head.positions.get(b"host")
-    if places is None:  # HTTP/1.0
+    if b"host" not in head.present:  # HTTP/1.0
         lines.append(b"Host: " + host)
     else:
-        lines[places[0] + 1] = lines[places[0] + 1][:5] + b" " + host
+        place = head.names.index(b"host")
+        lines[place] = lines[place][:5] + b" " + host

@@ -18,7 +18,7 @@ def content_marks(recording: Recording, arrivals: Sequence[tuple[int, float]]) -
         return []
     start = len(recording.head_bytes)
     places: Sequence[int] = [max(0, offset - start) for offset, _ in arrivals]
-    if b"transfer-encoding" in head.positions:
+    if b"transfer-encoding" in head.present:
         chunks = read_chunked(body, places)
         body, places = chunks.data, chunks.places
     coding = b",".join(head.values(b"content-encoding")).decode("latin-1")

@@ -26,19 +26,19 @@ def plan(request: RequestHead) -> Plan:
 @pytest.mark.parametrize(
     ("lines", "key", "places"),
     [
-        (b"x-recorder-key: %b\r\n" % ONE, "one", {1}),
-        (b"X-Recorder-KEY:%b  \r\n" % TWO, "two", {1}),
-        (b"Authorization: Bearer %b\r\n" % ONE, "one", {1}),
-        (b"authorization: bEARER   %b\r\n" % ONE, "one", {1}),
-        (b"A: 1\r\nx-api-key: %b\r\n" % ONE, "one", {2}),
-        (b"api-key: %b\r\n" % ONE, "one", {1}),
-        (b"x-goog-api-key: %b\r\n" % ONE, "one", {1}),
+        (b"x-recorder-key: %b\r\n" % ONE, "one", {2}),
+        (b"X-Recorder-KEY:%b  \r\n" % TWO, "two", {2}),
+        (b"Authorization: Bearer %b\r\n" % ONE, "one", {2}),
+        (b"authorization: bEARER   %b\r\n" % ONE, "one", {2}),
+        (b"A: 1\r\nx-api-key: %b\r\n" % ONE, "one", {3}),
+        (b"api-key: %b\r\n" % ONE, "one", {2}),
+        (b"x-goog-api-key: %b\r\n" % ONE, "one", {2}),
         # beside the provider's own, which stays
-        (b"Authorization: Bearer sk-the-provider-s\r\nx-recorder-key: %b\r\n" % ONE, "one", {2}),
-        (b"x-recorder-key: wrong\r\nx-api-key: %b\r\n" % ONE, "one", {2}),
+        (b"Authorization: Bearer sk-the-provider-s\r\nx-recorder-key: %b\r\n" % ONE, "one", {3}),
+        (b"x-recorder-key: wrong\r\nx-api-key: %b\r\n" % ONE, "one", {3}),
         # each line that holds one, whichever let the request in
-        (b"x-api-key: %b\r\nAuthorization: Bearer %b\r\nx-recorder-key: %b\r\n" % (ONE, TWO, TWO), "two", {1, 2, 3}),
-        (b"x-api-key: sk-provider\r\nx-api-key: %b\r\nx-api-key: %b\r\n" % (ONE, ONE), "one", {2, 3}),
+        (b"x-api-key: %b\r\nAuthorization: Bearer %b\r\nx-recorder-key: %b\r\n" % (ONE, TWO, TWO), "two", {2, 3, 4}),
+        (b"x-api-key: sk-provider\r\nx-api-key: %b\r\nx-api-key: %b\r\n" % (ONE, ONE), "one", {3, 4}),
     ],
 )
 def test_a_request_with_a_key_is_let_in_and_the_lines_that_hold_one_are_known(
