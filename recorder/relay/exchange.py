@@ -108,7 +108,7 @@ class Exchange:
 
     def _plan(self, head: RequestHead) -> Plan:
         context = self._context
-        plan = context.planner.plan(head.method, head.value(b"host"), head.target)
+        plan = context.planner.plan(head.method, head.host, head.target)
         if plan.is_recorded and context.queue.failure and context.settings.capture.on_failure == "fail_closed":
             detail = "the recorder cannot record at the moment and is set to refuse then (capture.on_failure)"
             answer = Answer(503, detail, ExchangeError("capture_failed", "capture", "recorder", detail))

@@ -67,7 +67,7 @@ class Transcript:
         elif plan.key is not None:  # no recording holds a key of the recorder's own
             own, mark = [head.field(place) for place in plan.key_places], b"[key:%b]" % plan.key.encode()
             removed = [(field[0], mark) if field in own else field for field in removed]
-        host = head.value(b"host")
+        host = head.host
         received = Received(
             f"{head.method} {plan.path} HTTP/{head.version[0]}.{head.version[1]}",
             None if host is None else host.decode("latin-1"),

@@ -58,7 +58,7 @@ _URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy
 LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
 _FOLD = (b" ", b"\t")
 
-_SCHEME = re.compile(rb"(?i)((?:bearer|basic|digest|token|negotiate)[ \t]+)?(.*)", re.DOTALL)
+_SCHEME = re.compile(rb"(?i)(?:bearer|basic|digest|token|negotiate)[ \t]+")
 _PROTOCOL = re.compile(rb"[^,\s]+")
 _KEY_IN_PROTOCOL = re.compile(rb"(?i)(?:api-?key|token|bearer|auth(?:orization)?)[.=_-](?=[^,\s])")
 _KEY_FOLLOWS = re.compile(rb"(?i)[a-z_-]*(?:api[-_]?key|token|bearer|auth(?:orization)?|jwt)")  # as the next protocol
@@ -158,11 +158,11 @@ class Redactor:
         secret = value.strip(b" \t")
         if not secret:
             return value
-        match = _SCHEME.fullmatch(secret)
-        assert match is not None
-        leading = value[: len(value) - len(value.lstrip(b" \t"))]
-        mark = pass_.replace(f"header.{name.decode('latin-1')}", match[2])
-        return leading + (match[1] or b"") + mark
+        start = value.index(secret)
+        if scheme := _SCHEME.match(secret):
+            start += scheme.end()
+            secret = secret[scheme.end() :]
+        return value[:start] + pass_.replace(f"header.{name.decode()}", secret)
 
     def _in_protocols(self, value: bytes, pass_: "_Pass") -> bytes:
         """A key is a part of a protocol's name (`bearer.KEY`) or the one behind a name (`access_token, KEY`)."""

@@ -188,8 +188,7 @@ def request_body(head: RequestHead, limits: MessageLimits = DEFAULT_LIMITS) -> B
     """RFC 9112 §6.3: a request without Content-Length and Transfer-Encoding has no body."""
     if b"transfer-encoding" in head.present:
         return ChunkedBody(limits)
-    length = head.value(b"content-length")
-    return LengthBody(int(length)) if length is not None and int(length) else NO_BODY
+    return LengthBody(head.content_length) if head.content_length else NO_BODY
 
 
 def response_body(head: ResponseHead, request_method: str, limits: MessageLimits = DEFAULT_LIMITS) -> Body:
@@ -200,7 +199,6 @@ def response_body(head: ResponseHead, request_method: str, limits: MessageLimits
         return NO_BODY
     if b"transfer-encoding" in head.present:
         return ChunkedBody(limits)
-    length = head.value(b"content-length")
-    if length is None:
+    if head.content_length is None:
         return UNTIL_CLOSE
-    return LengthBody(int(length)) if int(length) else NO_BODY
+    return LengthBody(head.content_length) if head.content_length else NO_BODY

@@ -50,6 +50,7 @@ class Head(msgspec.Struct):
     names: list[bytes]  # of the field in each line, in lower case; the start line's is empty
     present: frozenset[bytes]  # the same names
     connection: frozenset[bytes]  # the options in the Connection fields, in lower case
+    content_length: int | None
 
     @property
     def fields(self) -> list[tuple[bytes, bytes]]:
@@ -62,7 +63,9 @@ class Head(msgspec.Struct):
 
     def value(self, name: bytes) -> bytes | None:
         """The value of the first field of that lower-case name."""
-        return _value(self.lines[self.names.index(name)], name) if name in self.present else None
+        if name not in self.present:
+            return None
+        return self.lines[self.names.index(name)][len(name) + 1 :].strip(b" \t")
 
     def values(self, name: bytes) -> list[bytes]:
         return _values(self.lines, self.names, name) if name in self.present else []
@@ -79,6 +82,7 @@ class Head(msgspec.Struct):
 class RequestHead(Head):
     method: str
     target: bytes
+    host: bytes | None  # the value of its Host field
 
     @property
     def wants_websocket(self) -> bool:
@@ -110,8 +114,7 @@ class ResponseHead(Head):
     @property
     def announces_body(self) -> bool:
         """Whether its fields, taken alone, promise body bytes."""
-        length = self.value(b"content-length")
-        return b"transfer-encoding" in self.present or (length is not None and int(length) > 0)
+        return b"transfer-encoding" in self.present or bool(self.content_length)
 
 
 def head_end(data: bytes | bytearray, start: int = 0) -> int:
@@ -134,14 +137,18 @@ def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Re
         raise HeadError("malformed head: CR or LF before the request line")
     _judge(httptools.HttpRequestParser(None), raw)
     lines = raw[:-4].split(b"\r\n")
-    match = _REQUEST_LINE(lines[0])
-    if match is None or len(match[2]) > limits.target_bytes:
+    request_line = _REQUEST_LINE(lines[0])
+    if request_line is None or len(request_line[2]) > limits.target_bytes:
         raise _request_line_error(lines[0], limits)
-    method, target, version = match.groups()
+    method, target, version = request_line.groups()
     names, present, connection = _names(lines, limits)
-    head = RequestHead(raw, _VERSIONS[version], lines, names, present, connection, method.decode("ascii"), target)
-    _check_request_host(head)
-    _check_framing(head)
+    head = RequestHead(
+        raw, _VERSIONS[version], lines, names, present, connection, None, method.decode("ascii"), target, None
+    )
+    head.host = host = head.value(b"host")
+    if host is None or not _is_host(host) or names.count(b"host") > 1:
+        _check_host(head)
+    head.content_length = _content_length(head)
     return head
 
 
@@ -159,8 +166,8 @@ def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> R
         raise HeadError(f"status {status} is not between 100 and 599")
     if not _is_reason(reason):  # llhttp lets any byte pass there
         raise HeadError("control bytes in the reason phrase")
-    head = ResponseHead(raw, version, lines, names, present, connection, status, reason)
-    _check_framing(head)
+    head = ResponseHead(raw, version, lines, names, present, connection, None, status, reason)
+    head.content_length = _content_length(head)
     return head
 
 
@@ -217,27 +224,31 @@ def _members(value: bytes) -> frozenset[bytes]:
     return frozenset(_tokens(value))
 
 
-def _check_request_host(head: RequestHead) -> None:
-    host = head.value(b"host")
-    if host is None:
+def _check_host(head: RequestHead) -> None:
+    """Refuse a Host that is not one host, except for none in HTTP/1.0."""
+    if head.host is None:
         if head.version == (1, 1):
             raise HeadError("no Host header, which HTTP/1.1 requires")
         return
     if head.names.count(b"host") > 1:
         raise HeadError("more than one Host header")
-    if not _is_host(host):
-        raise HeadError("the Host header is no host with an optional port")
+    raise HeadError("the Host header is no host with an optional port")
 
 
-def _check_framing(head: Head) -> None:
+def _content_length(head: Head) -> int | None:
+    """Refuses ambiguous framing that llhttp lets pass."""
     length = head.value(b"content-length")
     if length is not None and len(length) > LENGTH_DIGITS_MAX:  # llhttp takes any number of zeros
         raise HeadError(f"Content-Length of more than {LENGTH_DIGITS_MAX} digits")
-    if b"transfer-encoding" not in head.present:
-        return
+    if b"transfer-encoding" in head.present:
+        _check_transfer_encoding(head)
+    return None if length is None else int(length)
+
+
+def _check_transfer_encoding(head: Head) -> None:
     if head.version != (1, 1):
         raise HeadError("Transfer-Encoding in HTTP/1.0")
     if [value.lower() for value in head.values(b"transfer-encoding")] != [b"chunked"]:
         raise HeadError("Transfer-Encoding other than `chunked`")
-    if length is not None:
+    if b"content-length" in head.present:
         raise HeadError("Transfer-Encoding beside Content-Length")

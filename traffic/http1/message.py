@@ -100,7 +100,7 @@ class RequestReader:
         buffer = self._buffer + data if known else data
         if buffer[:1] == b"\r":
             buffer, known = _without_empty_lines(buffer), 0
-        end = head_end(buffer, max(0, known - 3))
+        end = head_end(buffer, known - 3 if known > 3 else 0)
         bytes_max = self.limits.head_bytes
         if end > bytes_max or (end < 0 and len(buffer) > bytes_max):
             self._buffer = buffer[:bytes_max]
@@ -116,15 +116,16 @@ class RequestReader:
             events = self._feed_body(buffer, end, [head])
         except FramingError as error:  # nothing of this request was returned: it is refused as a whole
             raise HeadError(str(error)) from error
-        if events[-1] is not END:
+        if not self._over:
             self._buffer, self.in_body = b"", True
         return events
 
     def _feed_body(self, data: bytes, start: int, events: list[RequestEvent]) -> list[RequestEvent]:
-        end = self.body.feed(data, start)
+        body = self.body
+        end = body.feed(data, start)
         if end > start:
-            events.append(data if end - start == len(data) else data[start:end])
-        if self.body.done:
+            events.append(data[start:end])
+        if body.done:
             self.in_body, self._over = False, True
             self._buffer = data[end:]
             events.append(END)
@@ -182,7 +183,7 @@ class ResponseReader:
         known = len(self._buffer)
         buffer = self._buffer + data if known else data
         start = 0
-        while (end := head_end(buffer, max(start, known - 3))) >= 0:
+        while (end := head_end(buffer, known - 3 if known > start + 3 else start)) >= 0:
             if end - start > self._limits.head_bytes:
                 break
             head = parse_response_head(buffer[start:end], self._limits)
@@ -204,10 +205,11 @@ class ResponseReader:
         if self.is_over:
             self.stray += data
             return events
-        end = self.body.feed(data, start)
+        body = self.body
+        end = body.feed(data, start)
         if end > start:
-            events.append(data if end - start == len(data) else data[start:end])
-        if self.body.done:
+            events.append(data[start:end])
+        if body.done:
             self.is_over = True
             self.stray = data[end:]
             events.append(END)
