@@ -226,7 +226,7 @@ class Exchange:
             self._answered_by = "upstream"
         elif self._head.version == (1, 0):
             return b""  # RFC 9110 §15.2: no interim response for an HTTP/1.0 client
-        return rewrite_response(head, VIA if self._context.settings.via else None).raw
+        return rewrite_response(head, VIA if self._context.settings.via else None)
 
     def _problem_of(self, heads: list[ResponseHead]) -> str | None:
         """What is wrong with heads that are well-formed."""

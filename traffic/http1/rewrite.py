@@ -61,20 +61,22 @@ def set_target(lines: list[bytes], target: bytes) -> None:
     lines[0] = b" ".join((method, target, version))
 
 
-def rewrite_response(head: ResponseHead, via: bytes | None = None) -> Rewritten:
+def rewrite_response(head: ResponseHead, via: bytes | None = None) -> bytes:
     """The head for the client."""
-    rewritten = _without(_HOP_BY_HOP, frozenset(), head, is_websocket=head.status == 101)
+    if via is None and _HOP_BY_HOP.isdisjoint(head.present):
+        return head.raw
+    lines = _without(_HOP_BY_HOP, frozenset(), head, is_websocket=head.status == 101).lines
     if via is not None:
-        rewritten.lines.append(b"Via: " + via)
-    return rewritten
+        lines.append(b"Via: " + via)
+    return join_lines(lines)
 
 
 def _without(names: frozenset[bytes], further: frozenset[int], head: Head, *, is_websocket: bool) -> Rewritten:
     """Without the fields of these names, those that Connection names, and those at the `further` places."""
     lines = head.lines.copy()
-    removed_names = (head.present & names) | (head.present & head.connection) - _NEVER_REMOVED
-    if not removed_names and not further:
+    if not further and names.isdisjoint(head.present):
         return Rewritten(lines, [])
+    removed_names = names | (head.connection - _NEVER_REMOVED)
     places = [place for place, name in enumerate(head.names) if name in removed_names]
     if is_websocket:
         places = _spare_handshake(head, lines, places)

@@ -15,7 +15,7 @@ def request(lines: bytes, version: bytes = b"HTTP/1.1", host: bytes = b"Host: a\
     return rewrite_request(head, b"/x", None)
 
 
-def response(lines: bytes, status: bytes = b"200 OK") -> Rewritten:
+def response(lines: bytes, status: bytes = b"200 OK") -> bytes:
     return rewrite_response(parse_response_head(b"HTTP/1.1 %b\r\n%b\r\n" % (status, lines)))
 
 
@@ -61,7 +61,7 @@ HOP_BY_HOP: list[tuple[bytes, bytes, Fields]] = [
 def test_hop_by_hop_fields_are_removed_in_either_direction(lines: bytes, kept: bytes, removed: Fields) -> None:
     up, down = request(lines), response(lines)
     assert (up.raw, up.removed) == (b"POST /x HTTP/1.1\r\nHost: a\r\n" + kept + b"\r\n", removed)
-    assert (down.raw, down.removed) == (b"HTTP/1.1 200 OK\r\n" + kept + b"\r\n", removed)
+    assert down == b"HTTP/1.1 200 OK\r\n" + kept + b"\r\n"
 
 
 # A WebSocket's handshake keeps its Upgrade and one Connection line that names Upgrade.
@@ -94,11 +94,11 @@ HANDSHAKES: list[tuple[bytes, bytes, Fields]] = [
 def test_a_websocket_handshake_is_kept_in_either_direction(lines: bytes, kept: bytes, removed: Fields) -> None:
     up, down = request(lines), response(lines, b"101 Switching Protocols")
     assert (up.raw, up.removed) == (b"POST /x HTTP/1.1\r\nHost: a\r\n" + kept + b"\r\n", removed)
-    assert (down.raw, down.removed) == (b"HTTP/1.1 101 Switching Protocols\r\n" + kept + b"\r\n", removed)
+    assert down == b"HTTP/1.1 101 Switching Protocols\r\n" + kept + b"\r\n"
 
 
 def test_a_response_that_does_not_switch_loses_its_upgrade_line() -> None:
-    assert response(b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"426 Upgrade Required").raw == (
+    assert response(b"Upgrade: websocket\r\nConnection: Upgrade\r\n", b"426 Upgrade Required") == (
         b"HTTP/1.1 426 Upgrade Required\r\n\r\n"
     )
 
@@ -106,7 +106,7 @@ def test_a_response_that_does_not_switch_loses_its_upgrade_line() -> None:
 def test_the_recorders_own_key_is_removed_from_requests_alone() -> None:
     up, down = request(b"X-Recorder-KEY: k\r\nA: 1\r\n"), response(b"X-Recorder-Key: k\r\nA: 1\r\n")
     assert (up.raw, up.removed) == (b"POST /x HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n", [(b"X-Recorder-KEY", b"k")])
-    assert (down.raw, down.removed) == (b"HTTP/1.1 200 OK\r\nX-Recorder-Key: k\r\nA: 1\r\n\r\n", [])
+    assert down == b"HTTP/1.1 200 OK\r\nX-Recorder-Key: k\r\nA: 1\r\n\r\n"
 
 
 def test_fields_at_given_places_are_removed_among_the_others_in_their_order() -> None:
@@ -147,12 +147,12 @@ def test_via_is_added_only_where_it_is_asked_for() -> None:
     up = rewrite_request(parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 b\r\n\r\n"), b"/", None, b"1.1 r")
     assert up.raw == b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 b\r\nVia: 1.1 r\r\n\r\n"
     down = rewrite_response(parse_response_head(b"HTTP/1.1 200 OK\r\n\r\n"), b"1.1 r")
-    assert down.raw == b"HTTP/1.1 200 OK\r\nVia: 1.1 r\r\n\r\n"
+    assert down == b"HTTP/1.1 200 OK\r\nVia: 1.1 r\r\n\r\n"
 
 
 def test_the_status_line_leaves_as_it_came() -> None:
     for line in (b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.0 404 Nicht \xe4  da "):
-        assert rewrite_response(parse_response_head(line + b"\r\nTE: x\r\n\r\n")).raw == line + b"\r\n\r\n"
+        assert rewrite_response(parse_response_head(line + b"\r\nTE: x\r\n\r\n")) == line + b"\r\n\r\n"
 
 
 _NAME = st.sampled_from([b"X-A", b"x-a", b"Accept", b"ACCEPT", b"Cookie", b"Date", b"X_9", b"Trailer"])
@@ -175,12 +175,12 @@ def test_order_case_duplicates_spacing_and_bytes_of_all_other_lines_survive(line
     expected = b"".join(line + b"\r\n" for line in kept)
     up, down = request(raw), response(raw)
     assert up.raw == b"POST /x HTTP/1.1\r\nHost: a\r\n" + expected + b"\r\n"
-    assert down.raw == b"HTTP/1.1 200 OK\r\n" + expected + b"\r\n"
-    assert len(up.removed) == len(down.removed) == len(lines) - len(kept)
+    assert down == b"HTTP/1.1 200 OK\r\n" + expected + b"\r\n"
+    assert len(up.removed) == len(lines) - len(kept)
 
 
 def test_what_a_client_tells_the_recorder_alone_goes_no_further() -> None:
     found = request(b"X-Replay-Of: 1\r\nA: 1\r\nx-recorder-key: k\r\n")
     assert found.raw == b"POST /x HTTP/1.1\r\nHost: a\r\nA: 1\r\n\r\n"
     assert found.removed == [(b"X-Replay-Of", b"1"), (b"x-recorder-key", b"k")]
-    assert response(b"X-Replay-Of: 1\r\n").removed == []
+    assert response(b"X-Replay-Of: 1\r\n") == b"HTTP/1.1 200 OK\r\nX-Replay-Of: 1\r\n\r\n"
