@@ -60,7 +60,7 @@ class Transcript:
             if (vault := self._context.vault) is not None and plan.is_recorded and isinstance(plan.action, Forward):
                 self._redactor = keeping = _keeping(vault, plan, plan.action)
             redactions += keeping.fields(lines, head.names, "request")
-            if removed:
+            if removed and not LOOKED_AT.isdisjoint(name.lower() for name, _ in removed):
                 shown = [b"", *(b"%b: %b" % field for field in removed)]
                 redactions += redactor.lines(shown, "request")
                 removed = [(name, value) for name, _, value in (line.partition(b": ") for line in shown[1:])]
@@ -132,11 +132,9 @@ class Transcript:
             return
         raw = heads[0].raw if len(heads) == 1 else b"".join(head.raw for head in heads)
         recorded = raw
-        for head in heads:
-            if not LOOKED_AT.isdisjoint(head.present):
-                recorded = self._without_secrets(raw, "response")
-                break
-        if reads and recorded is raw:  # with secrets replaced, offsets of reads mean nothing
+        if (redactor := self._redactor) is not None:
+            recorded = b"".join([_recorded_head(head, redactor, recording) for head in heads])
+        if reads and recorded == raw:  # with secrets replaced, offsets of reads mean nothing
             for (start, read_at), (end, _) in pairwise(reads):
                 recording.response(read_at, raw[start:end])
             recorded = raw[reads[-1][0] :]
@@ -240,6 +238,17 @@ class Transcript:
 
     def _trailer_without_secrets(self, trailer: bytes, side: Side) -> bytes:
         return self._without_secrets(b"\r\n" + trailer, side)[2:]  # the redactor skips the start line
+
+
+def _recorded_head(head: ResponseHead, redactor: Redactor, recording: Recording | Unrecorded) -> bytes:
+    if LOOKED_AT.isdisjoint(head.present):
+        return head.raw
+    status_line, lines = head.lines[:1], head.lines.copy()
+    found = redactor.lines(status_line, "response") + redactor.fields(lines, head.names, "response")
+    if not found:
+        return head.raw
+    recording.add_redactions(found)
+    return join_lines(status_line + lines[1:])
 
 
 def _replay_of(head: RequestHead) -> str | None:

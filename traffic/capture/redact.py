@@ -56,6 +56,7 @@ SECRET_PARAMETERS = frozenset(
 _URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link", b"refresh"])
 
 LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
+_REPLACED_IN = LOOKED_AT | {b"host"}  # which a valid request's has no userinfo in
 _FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|digest|token|negotiate)[ \t]+")
@@ -108,14 +109,12 @@ class Redactor:
         return b"".join(parts), found
 
     def fields(self, lines: list[bytes], names: list[bytes], side: Side) -> list[Redaction]:
-        """Replace secrets in the fields of a valid head, in place; `names` as in http1/head.py, with or without its
-        start line's; a field without a line was taken out.
-        """
+        """Replace secrets in the fields of a valid head, in place; `lines` and `names` as in http1/rewrite.py."""
         if LOOKED_AT.isdisjoint(names):
             return []
         pass_ = _Pass(self, side)
         for place, name in enumerate(names):
-            if name in LOOKED_AT and (line := lines[place]):
+            if name in _REPLACED_IN and (line := lines[place]):
                 value_at = len(name) + 1
                 lines[place] = line[:value_at] + self._field(name, line[value_at:], pass_)
         return pass_.found
@@ -130,7 +129,7 @@ class Redactor:
                 continue
             match = _FIELD_NAME.match(line)
             name = match[1].lower() if match else b""
-            if name in LOOKED_AT or name == b"host":
+            if name in _REPLACED_IN:
                 assert match is not None
                 lines[place] = match[0] + self._field(name, line[match.end() :], pass_)
             elif place == 0:

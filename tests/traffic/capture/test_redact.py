@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from traffic.capture.events import Redaction
 from traffic.capture.redact import SECRET_FIELDS, SECRET_PARAMETERS, Redactor, Side, load_redaction_key
-from traffic.http1.head import parse_request_head
+from traffic.http1.head import parse_request_head, parse_response_head
 from traffic.http1.rewrite import join_lines
 
 REDACTOR = Redactor(b"k" * 32)
@@ -234,6 +234,23 @@ def test_the_fields_of_a_read_head_are_replaced_by_their_places() -> None:
     found = REDACTOR.fields(lines, head.names, "request")
     assert join_lines(lines) == b"GET / HTTP/1.1\r\nHost: a\r\nX-API-Key: %b\r\nA: 1\r\n\r\n" % mark()
     assert found == [Redaction("request.header.x-api-key", mark().decode())]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Set-Cookie: a=%b; path=/\r\nA: 1\r\nset-cookie:\t%b",
+        b"Location: https://h/?key=%b#x\r\nHost: %b@h",
+        b"X-API-Key:  Bearer \t%b \r\nLink: <//u:%b@h>",
+    ],
+)
+def test_the_fields_of_a_valid_head_are_replaced_as_in_any_head(lines: bytes) -> None:
+    raw = b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % (lines % (SECRET, b"other"))
+    head = parse_response_head(raw)
+    edited = head.lines.copy()
+    found = REDACTOR.fields(edited, head.names, "response")
+    assert len(found) == 2
+    assert (join_lines(edited), found) == REDACTOR.head(raw, "response")
 
 
 _SECRET = st.text("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789._-", min_size=12, max_size=30).map(
