@@ -301,6 +301,26 @@ def test_fields_are_found_by_lower_case_name_in_their_order() -> None:
         [b"1", b"two", b"3"],
     )
     assert (head.value(b"x-c"), head.values(b"x-c"), head.tokens(b"x-b")) == (None, [], [])
+    assert (head.places(b"x-a"), head.places(b"x-b"), head.places(b"x-c")) == ([2, 3], [4], [])
+    assert [head.field(place) for place in (2, 3)] == [(b"X-A", b"1, Two"), (b"x-a", b"3")]
+
+
+def test_every_line_has_its_lower_case_name_and_the_start_line_none() -> None:
+    head = parse_request_head(
+        request(b"X-A: b: c\r\nConnection: A, b\r\nCONNECTION:c", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n")
+    )
+    assert head.lines == [b"GET http://b/ HTTP/1.1", b"Host: a", b"X-A: b: c", b"Connection: A, b", b"CONNECTION:c"]
+    assert head.names == [b"", b"host", b"x-a", b"connection", b"connection"]
+    assert head.present == set(head.names)
+    assert head.connection == {b"a", b"b", b"c"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "length"), [(b"X: y", None), (b"Content-Length: 0", 0), (b"content-length:\t0017 ", 17)]
+)
+def test_the_content_length_is_read(lines: bytes, length: int | None) -> None:
+    assert parse_request_head(request(lines)).content_length == length
+    assert parse_response_head(response(lines)).content_length == length
 
 
 def test_a_head_s_end_is_found_only_where_it_is_whole() -> None:
