@@ -26,7 +26,7 @@ _IN_NO_HEAD = re.compile(rb"\r(?!\n|\Z)|(?<!\r)\n|\0")
 _HOST = re.compile(  # RFC 3986 §3.2.2, §3.2.3
     rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*+)(?::[0-9]{0,5})?"
 )
-_REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e]+) (HTTP/1\.[01])").fullmatch  # of what llhttp let pass
+_REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e]+) (HTTP/1\.[01])")  # of what llhttp let pass
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _is_host = lru_cache(64)(_HOST.fullmatch)  # the same few come again and again
@@ -137,14 +137,12 @@ def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Re
         raise HeadError("malformed head: CR or LF before the request line")
     _judge(httptools.HttpRequestParser(None), raw)
     lines = raw[:-4].split(b"\r\n")
-    request_line = _REQUEST_LINE(lines[0])
-    if request_line is None or len(request_line[2]) > limits.target_bytes:
+    request_line = _request_line(lines[0])
+    if request_line is None or len(request_line[1]) > limits.target_bytes:
         raise _request_line_error(lines[0], limits)
-    method, target, version = request_line.groups()
+    method, target, version = request_line
     names, present, connection = _names(lines, limits)
-    head = RequestHead(
-        raw, _VERSIONS[version], lines, names, present, connection, None, method.decode("ascii"), target, None
-    )
+    head = RequestHead(raw, version, lines, names, present, connection, None, method, target, None)
     head.host = host = head.value(b"host")
     if host is None or not _is_host(host) or names.count(b"host") > 1:
         _check_host(head)
@@ -178,6 +176,13 @@ def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser",
         pass  # a protocol switch is asked for or granted: the head is whole and valid
     except httptools.HttpParserError as error:
         raise HeadError(f"malformed head: {error}") from error
+
+
+@lru_cache(64)  # the same few come again and again
+def _request_line(line: bytes) -> tuple[str, bytes, tuple[int, int]] | None:
+    """Method, target, version; None: it is to be refused."""
+    match = _REQUEST_LINE.fullmatch(line)
+    return None if match is None else (match[1].decode("ascii"), match[2], _VERSIONS[match[3]])
 
 
 def _request_line_error(line: bytes, limits: MessageLimits) -> HeadError:
