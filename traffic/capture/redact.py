@@ -56,7 +56,7 @@ SECRET_PARAMETERS = frozenset(
 _URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link", b"refresh"])
 
 LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
-_REPLACED_IN = LOOKED_AT | {b"host"}  # which a valid request's has no userinfo in
+_REPLACED_IN = LOOKED_AT | {b"host"}  # a valid request's Host has none
 _FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|digest|token|negotiate)[ \t]+")
@@ -96,7 +96,7 @@ class Redactor:
             return secret
         keyed = self._hash.copy()
         keyed.update(secret)
-        return f"[secret:{keyed.hexdigest()}]".encode()
+        return b"[secret:%b]" % keyed.hexdigest().encode()
 
     def head(self, raw: bytes, side: Side) -> tuple[bytes, list[Redaction]]:
         """A head, malformed or not, as it may be recorded, and what was replaced in it."""
@@ -113,8 +113,9 @@ class Redactor:
         if LOOKED_AT.isdisjoint(names):
             return []
         pass_ = _Pass(self, side)
+        replaced_in = LOOKED_AT if side == "request" else _REPLACED_IN
         for place, name in enumerate(names):
-            if name in _REPLACED_IN and (line := lines[place]):
+            if name in replaced_in and (line := lines[place]):
                 value_at = len(name) + 1
                 lines[place] = line[:value_at] + self._field(name, line[value_at:], pass_)
         return pass_.found
