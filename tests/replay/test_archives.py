@@ -50,7 +50,7 @@ def test_a_packed_warc_and_a_folder_are_read(tmp_path: Path) -> None:
     [
         (b"", "is no HAR file, no WARC file, no bundle and no folder of recordings"),
         (b"POST / HTTP/1.1\r\n", "is no HAR file, no WARC file, no bundle and no folder of recordings"),
-        (gzip.compress(b"{}"), "is no HAR file, no WARC file, no bundle and no folder of recordings"),
+        (gzip.compress(b"{}", mtime=0), "is no HAR file, no WARC file, no bundle and no folder of recordings"),
         (b"\x1f\x8bnonsense", "is no HAR file, no WARC file, no bundle and no folder of recordings"),
         (b"{}", ": it is no HAR file: it has no log.entries"),
         (b"PK\x03\x04", ": it is no zip that can be read: File is not a zip file"),

@@ -14,13 +14,13 @@ RAW_DEFLATE = zlib.compressobj(wbits=-15)
 CODED = [
     ("", TEXT),
     ("identity", TEXT),
-    ("gzip", gzip.compress(TEXT)),
-    ("x-gzip", gzip.compress(TEXT[:1000]) + gzip.compress(TEXT[1000:])),
+    ("gzip", gzip.compress(TEXT, mtime=0)),
+    ("x-gzip", gzip.compress(TEXT[:1000], mtime=0) + gzip.compress(TEXT[1000:], mtime=0)),
     ("deflate", zlib.compress(TEXT)),
     ("Deflate", RAW_DEFLATE.compress(TEXT) + RAW_DEFLATE.flush()),
     ("br", brotli.compress(TEXT)),
     ("zstd", zstandard.compress(TEXT)),
-    ("gzip, br", brotli.compress(gzip.compress(TEXT))),
+    ("gzip, br", brotli.compress(gzip.compress(TEXT, mtime=0))),
 ]
 
 
