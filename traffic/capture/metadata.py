@@ -19,7 +19,9 @@ ARRIVALS_MAX = 65_536
 BYTES_MAX: Final = 16 * 1024 * 1024  # of a file that is read; the largest that the ingest server writes has about 6 MiB
 HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
 
-_is_head = re.compile(rb"[^\r\n]+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*:[^\r\n]*\r\n)*\r\n").fullmatch
+_is_head = re.compile(  # but for a lone CR, which the dots let pass: excluding it there would take twice the time
+    rb".+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++[ \t]*+:.*\r\n)*+\r\n"
+).fullmatch
 _status = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r]").match
 
 Headers = list[tuple[str, str]]  # latin-1
@@ -171,23 +173,22 @@ def response_status(data: bytes) -> tuple[int | None, Headers] | None:
     """Status and header lines of a stored response's final head, behind any 1xx (101 is final); None: not all there."""
     start = 0
     while (end := head_end(data, start)) >= 0:
-        head = data[start:end]
-        match = _status(head)
+        match = _status(data, start)
         if match is None:
             return None, []
         status = int(match[1])
         if status >= 200 or status == 101:
-            return status, _fields(head)
+            return status, _fields(data[start:end])
         start = end
     return None
 
 
 def _fields(head: bytes) -> Headers:
     """Split by lines: the recorder has judged the head, and one that it refused is to be seen as it came."""
-    if not _is_head(head):
-        return []
     lines = head.decode("latin-1").split("\r\n")
-    return [(name, value.strip(" \t")) for name, _, value in [line.partition(":") for line in lines[1:-2]]]
+    if not _is_head(head) or "\r" in "".join(lines):
+        return []
+    return [(name, value.strip(" \t")) for line in lines[1:-2] for name, _, value in [line.partition(":")]]
 
 
 def _in_ms(arrivals: Arrivals) -> list[tuple[int, float]]:

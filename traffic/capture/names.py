@@ -21,7 +21,7 @@ _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _split = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}\.[0-9]{3}_[0-9a-f]{8})(_request\.bin|_response\.bin|_metadata\.json)"
 ).fullmatch
-_is_uuid = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 
 _is_stem = re.compile(r"(?:\d{4}-\d\d-\d\d[/\\])?\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.\d{3}_[0-9a-f]{8}", re.ASCII).fullmatch
 
@@ -73,8 +73,7 @@ def day(started_ns: int) -> str:
 def iso(at_ns: int) -> str:
     """A moment as metadata shows it: `2026-09-13T02:11:09.123456Z`."""
     second, nanos = divmod(at_ns, 1_000_000_000)
-    date, _, clock = _second(second).partition("_")
-    return f"{date}T{clock.replace('-', ':')}.{nanos // 1000:06d}Z"
+    return f"{_iso_second(second)}.{nanos // 1000:06d}Z"
 
 
 def moment_ns(text: str) -> int:
@@ -92,3 +91,8 @@ def moment_ns(text: str) -> int:
 @lru_cache(maxsize=64)
 def _second(second: int) -> str:
     return strftime("%Y-%m-%d_%H-%M-%S", gmtime(second))
+
+
+@lru_cache(maxsize=64)
+def _iso_second(second: int) -> str:
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
