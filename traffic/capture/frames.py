@@ -22,8 +22,9 @@ The recorder's journal writer encodes; the ingest server's store and the journal
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple
 from zlib import crc32
 
@@ -54,6 +55,11 @@ class Frame(NamedTuple):
     offset: int
     at_us: int
     payload: memoryview
+
+
+_HEADER_BYTES = HEADER.size
+_unpack = HEADER.unpack_from
+_frame: Callable[[tuple[int, int, int, int, memoryview]], Frame] = partial(tuple.__new__, Frame)  # in half the time
 
 
 class FrameError(ValueError):
@@ -125,18 +131,17 @@ class FrameDecoder:
         data = self._rest + block if self._rest else block
         self._rest = b""
         view = memoryview(data)
-        position = 0
-        available = len(data)
-        while available - position >= HEADER.size:
-            crc, length, kind, number, offset, at_us = HEADER.unpack_from(data, position)
+        start, available = 0, len(data)
+        while (payload_at := start + _HEADER_BYTES) <= available:
+            crc, length, kind, number, offset, at_us = _unpack(data, start)
             if length > PAYLOAD_BYTES_MAX:
                 raise FrameError(self.consumed, f"payload of {length} bytes exceeds {PAYLOAD_BYTES_MAX}")
-            end = position + HEADER.size + length
+            end = payload_at + length
             if end > available:
                 break
-            if crc32(view[position + 4 : end]) != crc:
+            if crc32(view[start + 4 : end]) != crc:
                 raise FrameError(self.consumed, "checksum does not match")
-            self.consumed += end - position
-            yield Frame(kind, number, offset, at_us, view[position + HEADER.size : end])
-            position = end
-        self._rest = data[position:] if position else data
+            self.consumed += end - start
+            yield _frame((kind, number, offset, at_us, view[payload_at:end]))
+            start = end
+        self._rest = data[start:] if start else data
