@@ -75,12 +75,11 @@ class Exchange:
     """`stem` names the files once they exist; `kept` is the sidecar's path once that exists.
 
     `dirty_from` and `dirty_since_s` tell where in the journal, and when, the first byte was taken that no flush has
-    written yet; `ended_at` where in the journal it ended: behind the frame that said so.
+    written yet.
     """
 
     __slots__ = (
-        "dirty_from", "dirty_since_s", "ended_at", "error", "finished", "kept", "number", "request", "response",
-        "started", "stem",
+        "dirty_from", "dirty_since_s", "error", "finished", "kept", "number", "request", "response", "started", "stem",
     )  # fmt: skip
 
     def __init__(self, number: int, started: Started) -> None:
@@ -94,7 +93,6 @@ class Exchange:
         self.kept: str | None = None
         self.dirty_from = 0
         self.dirty_since_s = 0.0
-        self.ended_at = 0
 
     def finish(self, finished: Finished) -> None:
         self.finished = finished
@@ -116,22 +114,22 @@ class Exchange:
         else:
             self._extend(where, self.stem)
 
-    def conclude(self, where: files.Files) -> Metadata:
-        """Bring the files of an exchange that has ended to their final state."""
+    def conclude(self, where: files.Files) -> tuple[Metadata, str]:
+        """Bring the files of an exchange that has ended to their final state; returns what they say, and their stem."""
         if self.stem is None:
             return self._create(where, final=True)
         self._extend(where, self.stem)
         facts = self._metadata(final=True)
         where.describe(self.stem, metadata.encode(facts), fresh=False)
-        return facts
+        return facts, self.stem
 
-    def _create(self, where: files.Files, *, final: bool) -> Metadata:
+    def _create(self, where: files.Files, *, final: bool) -> tuple[Metadata, str]:
         started = self.started
         stem, fresh = where.create(started.started_ns, started.id, self.request.drain(), self.response.drain())
         facts = self._metadata(final=final)
         where.describe(stem, metadata.encode(facts), fresh=fresh)
         self.stem = stem
-        return facts
+        return facts, stem
 
     def _extend(self, where: files.Files, stem: str) -> None:
         for side in (self.request, self.response):
@@ -149,9 +147,9 @@ class Exchange:
             files.append(path, self._progress())
         self.kept = path
 
-    def keep_end(self, path: str) -> None:
-        """Note there what conclude has written, and where in the journal the exchange ended."""
-        files.append(path, self._progress() + sidecar.encode_record(Kept.ENDED, self.ended_at, b""))
+    def keep_end(self, path: str, position: int) -> None:
+        """Note there what conclude has written, and where in the journal the exchange ended: behind its last frame."""
+        files.append(path, self._progress() + sidecar.encode_record(Kept.ENDED, position, b""))
 
     def _progress(self) -> bytes:
         """The sidecar's record of what is written, with the arrivals since the last one."""

@@ -27,6 +27,10 @@ from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
 CATCH_UP_BYTES = 16 * 1024 * 1024  # and how far the journal may go on meanwhile
 SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
+OFFER_BYTES = 8 * 1024  # of frames: to take them in is less than a turn of the writer's
+
+_STARTED, _FINISHED, _RESPONSE = int(Kind.STARTED), int(Kind.FINISHED), int(Kind.RESPONSE)
+_OF_SIDES = frozenset({int(Kind.REQUEST), _RESPONSE})
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Counts).decode
@@ -64,7 +68,6 @@ class Journal:
         self._spans: list[tuple[int, int]] = []  # of ended exchanges without a sidecar, those that overlap as one
         self._mark, self._mark_s = self.next, 0.0  # `stored` has to reach `_mark`, which was `next` at that time
         self._now_s = 0.0
-        self._ended: list[Exchange] = []  # to be written by settle
         self._leftover: list[tuple[int, str]] = []  # sidecars of no more use once `stored` has come to that offset
         self._gaps: list[GapLine] = []
         self._gap_position = gaps.last_position(self._gaps_path, name)
@@ -103,31 +106,34 @@ class Journal:
         self._now_s = now_s
         decoder = FrameDecoder()
         decoder.consumed = self.next
+        offer_at = self.next + OFFER_BYTES
         try:
             for block in blocks:
                 for frame in decoder.feed(block):
                     self._apply(frame, decoder.consumed)
                     self.next = decoder.consumed
-                    self._turn.offer()
+                    if self.next >= offer_at:
+                        self._turn.offer()
+                        offer_at = self.next + OFFER_BYTES
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise FrameError(self.next, f"its payload is malformed: {error}") from error
 
     def _apply(self, frame: Frame, position: int) -> None:
         kind, number, offset, at_us, payload = frame
-        if kind in (Kind.RESPONSE, Kind.REQUEST):
+        if kind in _OF_SIDES:
             exchange = self.exchanges.get(number)
             if exchange is None:
                 self._count_unknown(number, len(payload), position)
-                return
-            side = exchange.response if kind == Kind.RESPONSE else exchange.request
-            side.take(offset, at_us, payload)
-            if number not in self._dirty:
-                self._mark_dirty(exchange)
-            if side.end - side.saved > SIDE_BYTES_MAX:
-                self._large[number] = exchange
-        elif kind == Kind.STARTED:
+            else:
+                side = exchange.response if kind == _RESPONSE else exchange.request
+                side.take(offset, at_us, payload)
+                if number not in self._dirty:
+                    self._mark_dirty(exchange)
+                if side.end - side.saved > SIDE_BYTES_MAX:
+                    self._large[number] = exchange
+        elif kind == _STARTED:
             self._start(number, payload, position)
-        elif kind == Kind.FINISHED:
+        elif kind == _FINISHED:
             self._finish(number, events.decode_finished(payload), position)
         elif kind == Kind.GAP:
             self._gap(position, events.decode_gap(payload))
@@ -167,15 +173,22 @@ class Journal:
         self._end(exchange, position)
 
     def _end(self, exchange: Exchange, position: int) -> None:
-        exchange.ended_at = position
-        self._counter.see(exchange.number)
+        """Count it, and bring its files to their final state."""
+        number = exchange.number
+        self._counter.see(number)
         self._counter.add(position, _outcome(exchange))
         self._is_told = False
-        del self.exchanges[exchange.number]
-        if self._dirty.pop(exchange.number, None) is not None and exchange.kept is None:
+        del self.exchanges[number]
+        if self._dirty.pop(number, None) is not None and exchange.kept is None:
             self._note_span(exchange.dirty_from, self.next)
-        self._large.pop(exchange.number, None)
-        self._ended.append(exchange)
+        self._large.pop(number, None)
+        facts, stem = exchange.conclude(self._files)
+        if exchange.kept is not None:
+            exchange.keep_end(exchange.kept, position)
+            self._leftover.append((position, exchange.kept))
+        self._tally.open_exchanges -= 1
+        self._tally.tell_finished(facts, stem)
+        self._turn.offer()
 
     def _note_span(self, began: int, ended: int) -> None:
         while self._spans and self._spans[-1][1] > began:
@@ -230,30 +243,17 @@ class Journal:
     def _unexplained(self) -> int:
         return self._counter.now.unexplained([*self.exchanges, *self._unknown])
 
-    def settle(self) -> None:
-        """Write the files of the exchanges that have ended, and what open ones hold where it is much."""
-        ended, self._ended = self._ended, []
-        for exchange in ended:
-            facts = exchange.conclude(self._files)
-            if exchange.kept is not None:
-                exchange.keep_end(exchange.kept)
-                self._leftover.append((exchange.ended_at, exchange.kept))
-            self._tally.open_exchanges -= 1
-            assert exchange.stem is not None
-            self._tally.tell_finished(facts, exchange.stem)
-            self._turn.offer()
-        for exchange in self._large.values():
-            exchange.write_out(self._files)
-        self._large.clear()
-
     def flush(self, taken_before_s: float, held_bytes_max: int, now_s: float) -> None:
-        """Write what open exchanges took before that time, or hold beyond that many bytes; move `stored`. After settle.
+        """Write what open exchanges took before that time, hold beyond that many bytes, or much of; move `stored`.
 
         A server that goes on from `stored` must see an exchange from its first byte on, or find a sidecar that tells
         what is written: `stored` stays out of the spans of exchanges that ended without one (at a span's end it may
         stand, so that those which only touch stay apart). Where such spans overlap without end, so that it cannot move,
         all exchanges that are open then get a sidecar.
         """
+        for exchange in self._large.values():
+            exchange.write_out(self._files)
+        self._large.clear()
         held_from = self.next - held_bytes_max
         for exchange in list(self._dirty.values()):
             if exchange.dirty_since_s > taken_before_s and exchange.dirty_from >= held_from:

@@ -1,9 +1,10 @@
 """The store: puts journals' frames into files. Synchronous and single-threaded: the writer alone calls it.
 
-apply() takes bytes into memory; settle() writes what is due, in this order, so that a crash at any point loses and
-doubles nothing: bytes and metadata, then sidecars, then the gaps, then each journal's `stored` offset. Exchanges that
-have ended are written at once; open ones FLUSH_S after their first unwritten byte, or earlier, the longest waiting
-first, where much is in memory: each at its own time, so that many streams make no burst.
+apply() takes bytes in, and writes the files of each exchange that they end while its bytes are still in the processor's
+caches; settle() writes what else is due. Both keep to this order, so that a crash at any point loses and doubles
+nothing: bytes and metadata, then sidecars, then the gaps, then each journal's `stored` offset. Open exchanges are
+written FLUSH_S after their first unwritten byte, or earlier, the longest waiting first, where much is in memory: each
+at its own time, so that many streams make no burst.
 
 After an OSError (disk full) the caller answers for it and calls reset(): everything in memory is dropped and taken up
 again from what is stored, as after a crash: one path for both.
@@ -83,8 +84,8 @@ class Store:
     def apply(self, name: str, offset: int, blocks: list[bytes], oldest: int | None = None) -> Applied:
         """Take bytes of a journal that begin at `offset`; `oldest`: the first offset that the recorder still has.
 
-        Raises OffsetMismatchError, TooManyJournalsError, or FrameError where the bytes are no frames. The journal's
-        `stored` moves with settle().
+        Raises OffsetMismatchError, TooManyJournalsError, FrameError where the bytes are no frames, and what the disk
+        raises. The journal's `stored` moves with settle().
         """
         journal = self._journals.get(name) or self._open(name)
         journal.exchanges_max = self.limits.open_exchanges
@@ -102,7 +103,6 @@ class Store:
         holders = sum(journal.held_bytes > 0 for journal in self._journals.values())
         held_bytes_max = HELD_BYTES_MAX // max(1, holders)  # of each
         for journal in list(self._journals.values()):
-            journal.settle()
             journal.flush(taken_before_s, held_bytes_max, now_s)
             if journal.closed:
                 del self._journals[journal.name]  # its state file answers a repetition

@@ -284,9 +284,8 @@ def test_a_disk_error_moves_nothing_and_heals(tmp_path: Path) -> None:
     hidden = tmp_path / "hidden"
     (tmp_path / "logs").rename(hidden)
     (tmp_path / "logs").write_bytes(b"")  # nothing can be created below a file
-    store.apply(JOURNAL, at, [tail])
     with pytest.raises(NotADirectoryError):
-        store.settle()
+        store.apply(JOURNAL, at, [tail])
     (tmp_path / "logs").unlink()
     hidden.rename(tmp_path / "logs")
     store.reset()
@@ -308,9 +307,8 @@ def test_a_recording_removed_while_it_runs_ends_as_a_gap_and_holds_up_nothing(
     if layout == "daily":
         (tmp_path / "2026-09-13").rmdir()
     tail = response(1, RESPONSE[9:], 9) + finished(1) + whole(2)
-    store.apply(JOURNAL, at, [tail])
     with pytest.raises(FileNotFoundError):
-        store.settle()
+        store.apply(JOURNAL, at, [tail])
     store.reset()
     send(store, tail, at)
     error = described(tmp_path, 1)["error"]
