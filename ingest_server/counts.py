@@ -61,7 +61,9 @@ class Counter:
     def see(self, number: int) -> None:
         self.now.highest = max(self.now.highest, number)
 
-    def add(self, position: int, outcome: Outcome) -> None:
+    def add(self, number: int, position: int, outcome: Outcome) -> None:
+        """`number` is seen as well: of the exchange that ended, or the last one that a gap tells of."""
+        self.see(number)
         self.now.add(outcome)
         self._pending.append((position, self.now.highest, outcome))
 

@@ -9,7 +9,8 @@ import contextlib
 import math
 import os
 import time
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,7 +22,7 @@ from ingest_server.ledger import JournalFigures, Ledger, together
 from ingest_server.tally import Tally
 from ingest_server.turn import Turn
 from traffic.capture import events, names
-from traffic.capture.events import ExchangeError, Finished
+from traffic.capture.events import ExchangeError, Finished, Started
 from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 
 CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
@@ -31,6 +32,8 @@ OFFER_BYTES = 8 * 1024  # of frames: to take them in is less than a turn of the 
 
 _STARTED, _FINISHED, _RESPONSE = int(Kind.STARTED), int(Kind.FINISHED), int(Kind.RESPONSE)
 _OF_SIDES = frozenset({int(Kind.REQUEST), _RESPONSE})
+
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Counts).decode
@@ -107,16 +110,13 @@ class Journal:
         decoder = FrameDecoder()
         decoder.consumed = self.next
         offer_at = self.next + OFFER_BYTES
-        try:
-            for block in blocks:
-                for frame in decoder.feed(block):
-                    self._apply(frame, decoder.consumed)
-                    self.next = decoder.consumed
-                    if self.next >= offer_at:
-                        self._turn.offer()
-                        offer_at = self.next + OFFER_BYTES
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise FrameError(self.next, f"its payload is malformed: {error}") from error
+        for block in blocks:
+            for frame in decoder.feed(block):
+                self._apply(frame, decoder.consumed)
+                self.next = decoder.consumed
+                if self.next >= offer_at:
+                    self._turn.offer()
+                    offer_at = self.next + OFFER_BYTES
 
     def _apply(self, frame: Frame, position: int) -> None:
         kind, number, offset, at_us, payload = frame
@@ -132,16 +132,21 @@ class Journal:
                 if side.end - side.saved > SIDE_BYTES_MAX:
                     self._large[number] = exchange
         elif kind == _STARTED:
-            self._start(number, payload, position)
+            self._start(number, self._decoded(events.decode_started, payload), position)
         elif kind == _FINISHED:
-            self._finish(number, events.decode_finished(payload), position)
+            self._finish(number, self._decoded(events.decode_finished, payload), position)
         elif kind == Kind.GAP:
-            self._gap(position, events.decode_gap(payload))
+            self._gap(position, self._decoded(events.decode_gap, payload))
         elif kind == Kind.CLOSED:
-            self._close(str(payload, "utf-8"), position)
+            self._close(self._decoded(_text, payload), position)
 
-    def _start(self, number: int, payload: memoryview, position: int) -> None:
-        started = events.decode_started(payload)
+    def _decoded(self, decode: Callable[[memoryview], T], payload: memoryview) -> T:
+        try:
+            return decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise FrameError(self.next, f"its payload is malformed: {error}") from error
+
+    def _start(self, number: int, started: Started, position: int) -> None:
         if not names.is_uuid(started.id) or started.started_ns < 0:
             raise FrameError(self.next, f"exchange {number} has no valid id or start")
         if number in self.exchanges:
@@ -175,8 +180,7 @@ class Journal:
     def _end(self, exchange: Exchange, position: int) -> None:
         """Count it, and bring its files to their final state."""
         number = exchange.number
-        self._counter.see(number)
-        self._counter.add(position, _outcome(exchange))
+        self._counter.add(number, position, _outcome(exchange))
         self._is_told = False
         del self.exchanges[number]
         if self._dirty.pop(number, None) is not None and exchange.kept is None:
@@ -196,8 +200,8 @@ class Journal:
         self._spans.append((began, ended))
 
     def _gap(self, position: int, gap: events.Gap) -> None:
-        self._counter.see(gap.last_number)
-        self._counter.add(position, Outcome(reason=gap.reason, exchanges=gap.exchanges, bytes=gap.bytes))
+        outcome = Outcome(reason=gap.reason, exchanges=gap.exchanges, bytes=gap.bytes)
+        self._counter.add(gap.last_number, position, outcome)
         self._is_told = False
         if position <= self._gap_position:
             return  # noted before a crash
@@ -344,6 +348,10 @@ def _figures(name: str, counts: Counts, open_numbers: list[int], *, is_closed: b
         dropped=together([counts.dropped]),
         unexplained=counts.unexplained(open_numbers),
     )
+
+
+def _text(payload: memoryview) -> str:
+    return str(payload, "utf-8")
 
 
 def _outcome(exchange: Exchange) -> Outcome:
