@@ -97,15 +97,11 @@ class Exchange:
     def finish(self, finished: Finished) -> None:
         self.finished = finished
         self.error = finished.error
-        missing = self.missing(finished)
-        if finished.completed and missing:
-            detail = f"{missing} bytes of what was sent and received are not in the files"
-            self.error = ExchangeError("capture_gap", "capture", "recorder", detail)
-
-    def missing(self, finished: Finished) -> int:
-        """Bytes that the recorder lost, or that its counts tell of and the files do not hold."""
-        differing = abs(finished.request_bytes - self.request.end) + abs(finished.response_bytes - self.response.end)
-        return finished.dropped_bytes + differing
+        if finished.completed:
+            differing = abs(finished.request_bytes - self.request.end), abs(finished.response_bytes - self.response.end)
+            if missing := finished.dropped_bytes + sum(differing):
+                detail = f"{missing} bytes of what was sent and received are not in the files"
+                self.error = ExchangeError("capture_gap", "capture", "recorder", detail)
 
     def write_out(self, where: files.Files) -> None:
         """Bring the files of an open exchange up to what was taken; its metadata is written when the files are made."""

@@ -61,6 +61,17 @@ class Files:
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
+        stem = self._stem(started_ns, names.short_id(exchange_id))
+        try:
+            write_new(f"{self.root}{stem}{names.REQUEST}", request)
+            write_new(f"{self.root}{stem}{names.RESPONSE}", response)
+        except FileExistsError:
+            return self._create_beside_others(started_ns, exchange_id, request, response)
+        return stem, True
+
+    def _create_beside_others(
+        self, started_ns: int, exchange_id: str, request: Data, response: Data
+    ) -> tuple[str, bool]:
         for stem in self.stems(started_ns, exchange_id):
             path = self.root + stem
             try:
@@ -90,16 +101,19 @@ class Files:
 
     def stems(self, started_ns: int, exchange_id: str) -> Iterator[str]:
         """What the exchange's files may be called, best first; makes the folder of its day."""
-        folder = ""
-        if self._daily:
-            day = names.day(started_ns)
-            folder = day + os.sep
-            if day != self._day:
-                make_folder(self.root + day)
-                self._day = day
-        yield folder + names.stem(started_ns, names.short_id(exchange_id))
+        yield self._stem(started_ns, names.short_id(exchange_id))
         for digits in names.other_digits(exchange_id):
-            yield folder + names.stem(started_ns, digits)
+            yield self._stem(started_ns, digits)
+
+    def _stem(self, started_ns: int, digits: str) -> str:
+        stem = names.stem(started_ns, digits)
+        if not self._daily:
+            return stem
+        day = names.day(started_ns)
+        if day != self._day:
+            make_folder(self.root + day)
+            self._day = day
+        return f"{day}{os.sep}{stem}"
 
     def _owns(self, path: str, exchange_id: str) -> bool:
         """Whether files under that name are leftovers of this exchange, or of one that never got its metadata."""

@@ -195,9 +195,10 @@ class Journal:
         self._turn.offer()
 
     def _note_span(self, began: int, ended: int) -> None:
-        while self._spans and self._spans[-1][1] > began:
-            began = min(began, self._spans.pop()[0])
-        self._spans.append((began, ended))
+        spans = self._spans
+        while spans and spans[-1][1] > began:
+            began = min(began, spans.pop()[0])
+        spans.append((began, ended))
 
     def _gap(self, position: int, gap: events.Gap) -> None:
         outcome = Outcome(reason=gap.reason, exchanges=gap.exchanges, bytes=gap.bytes)
