@@ -231,6 +231,18 @@ def test_nothing_is_acknowledged_that_is_only_in_memory(tmp_path: Path) -> None:
     assert applied.journal.stored == applied.next
 
 
+def test_an_exchange_is_in_its_files_once_its_last_frame_is_taken_and_acknowledged_by_the_next_settling(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path)
+    applied = store.apply(JOURNAL, 0, [whole(1) + started(2)])
+    assert described(tmp_path, 1)["completed"] is True
+    assert len(recordings(tmp_path)) == 3
+    assert applied.journal.stored == 0
+    store.settle()
+    assert applied.journal.stored == len(whole(1))
+
+
 def test_much_of_one_stream_is_written_before_a_flush_is_due(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     body = RESPONSE + b"x" * 100_000

@@ -121,6 +121,7 @@ def test_what_an_earlier_version_wrote_is_read_without_key_provider_and_replay_o
     assert (facts.id, facts.key, facts.provider, facts.replay_of) == (STARTED.id, None, None, None)
 
 
+BLANKS = [("A \t", "blanks before the colon"), ("B", ""), ("C", "")]
 REQUEST_HEADS = [
     (b"GET / HTTP/1.1\r\nHost: x\r\nA: \xe9 \r\na:2\r\n\r\nbody", [("Host", "x"), ("A", "é"), ("a", "2")]),
     (b"GET / HTTP/1.1\r\nHost: x\r\n", None),
@@ -128,6 +129,12 @@ REQUEST_HEADS = [
     (b"GET / HTTP/1.1\r\nNo-Host: refused and shown\r\n\r\n", [("No-Host", "refused and shown")]),
     (b"GET / HTTP/1.1\r\nA: folded\r\n over lines\r\n\r\n", []),
     (b"GET / HTTP/1.1\r\nA: bare \n line end\r\n\r\n", []),
+    (b"GET / HTTP/1.1\r\nA: bare \r return\r\n\r\n", []),
+    (b"GET / HTTP/1.1\r\nA: return before the end\r\r\n\r\n", []),
+    (b"GET / \r HTTP/1.1\r\nA: b\r\n\r\n", []),
+    (b"GET / HTTP/1.1\r\nA \t: blanks before the colon\r\nB:\r\nC: \t \r\n\r\n", BLANKS),
+    (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", []),
+    (b"GET / HTTP/1.1\r\n: no name\r\n\r\n", []),
     (b"no HTTP at all\r\n\r\n", []),
 ]
 
