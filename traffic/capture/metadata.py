@@ -20,7 +20,7 @@ BYTES_MAX: Final = 16 * 1024 * 1024  # of a file that is read; the largest that 
 HEADS_BYTES_MAX = 256 * 1024  # where the heads (1xx included) are longer, the metadata has no headers
 
 _is_head = re.compile(  # but for a lone CR, which the dots let pass: excluding it there would take twice the time
-    rb".+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++[ \t]*+:.*\r\n)*+\r\n"
+    rb".+\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*:.*\r\n)*\r\n"
 ).fullmatch
 _status = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])[ \r]").match
 
