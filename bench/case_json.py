@@ -1,4 +1,4 @@
-"""JSON: 1 KB POSTs over 64 connections in a closed loop, driven by wrk. Called by the rounds."""
+"""JSON: 1 KB POSTs over 64 connections, driven by wrk. Called by the rounds."""
 
 import json
 import os
@@ -10,18 +10,32 @@ from bench.plan import CONNECTIONS, Figures, Plan
 from bench.processes import LOAD_CORE, started
 from bench.recordings import await_drained
 
+PAUSE_MS = 30  # of each connection before a request, where all peers shall have the same rate
 _FILE_SETS = 3000
 _FILE_CONTENT = bytes(1200)
 _SCRIPT = Path(__file__).with_name("post.lua")
 
 
 def measure(peer_name: str, plan: Plan, folder: Path) -> Figures:
-    """Requests/s, CPU µs per exchange of each part until everything is on disk, and the count of what was recorded."""
+    """In a closed loop: each peer at its highest rate."""
+    return _measure(peer_name, plan, folder, [])
+
+
+def measure_paced(peer_name: str, plan: Plan, folder: Path) -> Figures:
+    """At about the same rate for each peer."""
+    return _measure(peer_name, plan, folder, [str(PAUSE_MS)])
+
+
+def _measure(peer_name: str, plan: Plan, folder: Path, arguments: list[str]) -> Figures:
+    """Requests/s, CPU µs per exchange of each part until everything is on disk, and the count of what was recorded.
+
+    `arguments`: the script's.
+    """
     with running(peer_name, folder) as peer:
         warm_up(peer)
         before = peer.cpu_s()
         indexer_before_s = peer.ingest.children_cpu_s() if peer.ingest else 0.0
-        load = _run_wrk(f"{peer.base_url}/v1/chat/completions", plan.json_s, folder / "wrk.out")
+        load = _run_wrk(f"{peer.base_url}/v1/chat/completions", arguments, plan.json_s, folder / "wrk.out")
         answered = load["answered"]
         figures = {
             "requests_per_s": answered / load["seconds"],
@@ -57,8 +71,9 @@ def _measure_files(folder: Path) -> float:
     return (time.process_time() - before_s) / _FILE_SETS * 1e6
 
 
-def _run_wrk(url: str, seconds: float, output: Path) -> Figures:
-    argv: list[str | Path] = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", _SCRIPT, url]
+def _run_wrk(url: str, arguments: list[str], seconds: float, output: Path) -> Figures:
+    argv: list[str | Path] = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "-s", _SCRIPT, url, "--"]
+    argv += arguments
     with started(argv, LOAD_CORE, output) as wrk:
         wrk.wait(seconds + 30)
     figures: Figures = json.loads(output.read_text().strip().rpartition("\n")[2])

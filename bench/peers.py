@@ -1,5 +1,5 @@
-"""What is measured, each in front of the same upstream: nothing (`direct`), nginx (the floor), the recorder, and the
-recorder without its index (`unindexed`).
+"""What is measured, each in front of the same upstream: nothing (`direct`), nginx (the floor), a relay in Python that
+records nothing (`relay`), the recorder, and the recorder without its index (`unindexed`).
 
 A peer is started fresh for each measurement, in a folder of its own, on core 0. Called by the rounds.
 """
@@ -88,6 +88,16 @@ def _nginx(upstream_url: str, folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
+def _relay(upstream_url: str, folder: Path) -> Iterator[Peer]:
+    port = free_port()
+    output = folder / "relay.out"
+    argv: list[str | Path] = [sys.executable, "-m", "bench.relay", str(port), upstream_url.rpartition(":")[2]]
+    with started(argv, PEER_CORE, output) as process:
+        await_listening(process, port, output)
+        yield Peer("relay", f"http://127.0.0.1:{port}", upstream_url, {"relay": process})
+
+
+@contextmanager
 def running_ingest(folder: Path) -> Iterator[tuple[Process, str]]:
     """An ingest server alone, over `folder`/logs, and its URL."""
     ports = free_port(), free_port()
@@ -138,6 +148,7 @@ _SEARCH_PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"  # where Debian
 _PEERS: dict[str, Callable[[str, Path], AbstractContextManager[Peer]]] = {
     "direct": _direct,
     "nginx": _nginx,
+    "relay": _relay,
     "recorder": _recorder,
     "unindexed": partial(_recorder, index=False),
 }

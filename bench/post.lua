@@ -6,6 +6,13 @@ wrk.headers["Authorization"] = "Bearer sk-bench"
 wrk.headers["Accept"] = "application/json"
 wrk.headers["Content-Type"] = "application/json"
 
+function init(args)
+  if args[1] then -- milliseconds that each connection waits before a request
+    local pause_ms = tonumber(args[1])
+    delay = function() return pause_ms end
+  end
+end
+
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(

@@ -4,14 +4,16 @@ Called by `__main__`. Each figure is the median of the rounds, with the range be
 """
 
 from bench import index_report, play_report, replay_report, soak_report
+from bench.case_json import PAUSE_MS
 from bench.plan import CONNECTIONS, Plan
 from bench.recordings import ERROR_PREFIX
 from bench.results import Results
 from bench.targets import RESOLUTION_MS, added_ms, recorder_cpu_us, targets
 
-_PEERS = ("direct", "nginx", "recorder", "unindexed")
+_PEERS = ("direct", "nginx", "relay", "recorder", "unindexed")
 _CASE_TITLES = {
     "json": "JSON",
+    "json_paced": "JSON, paced",
     "sse200": "SSE 200 streams",
     "sse1000": "SSE 1000 streams",
     "body_down": "1 GiB down",
@@ -37,9 +39,10 @@ ingest server together, or nginx) has core 0; load generator, upstream and harne
 their order rotated each round. Figures are medians of the rounds, ranges in parentheses.
 
 - **direct**: the load generator talks to the upstream. **nginx**: a reverse proxy with one worker, keep-alive to the
-  upstream, no logs, `proxy_buffering off`, its default buffer sizes; it captures nothing: the floor. **recorder**:
-  `python cli.py ingest` and `python cli.py proxy` with their defaults: every file and metadata file is written,
-  secrets are redacted, the console is on with its standard output going to a file. **unindexed**: the same
+  upstream, no logs, `proxy_buffering off`, its default buffer sizes; it captures nothing: the floor. **relay**: a
+  control in Python that passes bytes on and looks at none (`bench/relay.py`): less no proxy on asyncio can cost.
+  **recorder**: `python cli.py ingest` and `python cli.py proxy` with their defaults: every file and metadata file is
+  written, secrets are redacted, the console is on with its standard output going to a file. **unindexed**: the same
   without the index.
 - JSON: wrk, {CONNECTIONS} connections, closed loop, POSTs of 1 KB with an API key, answers of 1 KB. CPU is user and
   system time of all threads from /proc until the last file is complete, the drain after the load included, divided by
@@ -48,6 +51,9 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   depends on the file system's state: on ext4 without a journal it rises up to twentyfold for five minutes after many
   files were deleted there (a run of this benchmark ends so; the kernel then passes over each freed inode, function
   `recently_deleted`), which is why a bare loop is measured behind each round. `TMPDIR` chooses another file system.
+- JSON, paced: the same, but each connection waits {PAUSE_MS} ms before a request, so that all peers have about the same
+  rate. In the closed loop the peers differ in it: a faster one finds the load generator and the upstream busy, and what
+  it sends need not wake them.
 - SSE: each stream has an event each 50 ms, in a chunk of its own, from a random millisecond of the interval on. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
@@ -97,28 +103,12 @@ def _target_table(results: Results) -> list[str]:
 
 def _json_table(results: Results) -> list[str]:
     lines = [
-        "## JSON, 1 KB POST, 64 connections",
+        f"## JSON, 1 KB POST, {CONNECTIONS} connections",
         "| | requests/s | p50 / p99 ms | client errors | CPU µs each: proxy | ingest | sum | x nginx | indexer |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    floor = results.median("json", "nginx", "nginx_cpu_us")
-    for peer in _peers(results, "json"):
-        proxy = "recorder" if peer == "unindexed" else peer
-        sum_us = (
-            recorder_cpu_us(results, peer) if proxy == "recorder" else results.median("json", peer, f"{peer}_cpu_us")
-        )
-        cells = (
-            peer,
-            _cell(results, "json", peer, "requests_per_s"),
-            f"{_cell(results, 'json', peer, 'p50_ms')} / {_cell(results, 'json', peer, 'p99_ms')}",
-            f"{results.total('json', peer, 'errors'):,}",
-            _cell(results, "json", peer, f"{proxy}_cpu_us"),
-            _cell(results, "json", peer, "ingest_cpu_us"),
-            _number(sum_us),
-            _number(sum_us / floor if sum_us and floor else None),
-            _cell(results, "json", peer, "indexer_cpu_us"),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+    for case, title in (("json", ""), ("json_paced", ", paced")):
+        lines += (_json_row(results, case, peer, peer + title) for peer in _peers(results, case))
     if results.values("json", "recorder", "files_cpu_us"):
         files_us = _cell(results, "json", "recorder", "files_cpu_us")
         lines += [
@@ -126,6 +116,26 @@ def _json_table(results: Results) -> list[str]:
             f"Of the ingest server's share, making three such files in a bare loop cost {files_us} µs just then.",
         ]
     return lines if len(lines) > 3 else []
+
+
+def _json_row(results: Results, case: str, peer: str, title: str) -> str:
+    proxy = "recorder" if peer == "unindexed" else peer
+    floor = results.median(case, "nginx", "nginx_cpu_us")
+    sum_us = results.median(case, peer, f"{peer}_cpu_us")
+    if proxy == "recorder":
+        sum_us = recorder_cpu_us(results, case, peer)
+    cells = (
+        title,
+        _cell(results, case, peer, "requests_per_s"),
+        f"{_cell(results, case, peer, 'p50_ms')} / {_cell(results, case, peer, 'p99_ms')}",
+        f"{results.total(case, peer, 'errors'):,}",
+        _cell(results, case, peer, f"{proxy}_cpu_us"),
+        _cell(results, case, peer, "ingest_cpu_us"),
+        _number(sum_us),
+        _number(sum_us / floor if sum_us and floor else None),
+        _cell(results, case, peer, "indexer_cpu_us"),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _sse_table(results: Results) -> list[str]:

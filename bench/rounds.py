@@ -35,12 +35,12 @@ class Case:
     many_files: bool = False  # they stay until the end: where many were just deleted, ext4 makes new ones slowly
 
 
+_PEERS_OF_JSON = ("direct", "nginx", "relay", "recorder", "unindexed")
 CASES = (
-    Case(
-        "json", case_json.measure, peers=("direct", "nginx", "recorder", "unindexed"), needs_wrk=True, many_files=True
-    ),
+    Case("json", case_json.measure, _PEERS_OF_JSON, needs_wrk=True, many_files=True),
+    Case("json_paced", case_json.measure_paced, ("nginx", "relay", "recorder"), needs_wrk=True, many_files=True),
     Case("sse200", case_sse.measure_200, many_files=True),
-    Case("sse1000", case_sse.measure_1000, many_files=True),
+    Case("sse1000", case_sse.measure_1000, ("direct", "nginx", "relay", "recorder"), many_files=True),
     Case("body_down", case_body.measure_down),
     Case("body_up", case_body.measure_up),
     Case("linear", case_linear.measure, peers=("recorder",), many_files=True),

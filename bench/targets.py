@@ -93,7 +93,7 @@ def _index_targets(results: Results) -> list[Target]:
     stats_ms = results.median("queries", "recorder", "stats_day_p95_ms")
     memory_mib = results.median("queries", "recorder", "memory_mib")
     json_per_s = results.median("indexing", "recorder", "json_per_s")
-    ratio = _ratio(recorder_cpu_us(results), recorder_cpu_us(results, "unindexed"))
+    ratio = _ratio(recorder_cpu_us(results), recorder_cpu_us(results, peer="unindexed"))
     return [
         Target("CPU of the record path with the index against without", ratio, must=1.1, aim=1.05, unit="x"),
         Target("indexing, 1 KB JSON, per second and core", json_per_s, must=3000, aim=3000, unit="", better="higher"),
@@ -112,9 +112,9 @@ def _play_targets(results: Results) -> list[Target]:
     ]
 
 
-def recorder_cpu_us(results: Results, peer: str = "recorder") -> float | None:
+def recorder_cpu_us(results: Results, case: str = "json", peer: str = "recorder") -> float | None:
     """Recorder and ingest server together, per JSON exchange."""
-    sums = [sample["recorder_cpu_us"] + sample["ingest_cpu_us"] for sample in results.samples.get(("json", peer), ())]
+    sums = [sample["recorder_cpu_us"] + sample["ingest_cpu_us"] for sample in results.samples.get((case, peer), ())]
     return sorted(sums)[len(sums) // 2] if sums else None
 
 
