@@ -10,7 +10,7 @@ from bench.plan import CONNECTIONS, Figures, Plan
 from bench.processes import LOAD_CORE, started
 from bench.recordings import await_drained
 
-PAUSE_MS = 30  # of each connection before a request, where all peers shall have the same rate
+PAUSE_MS = 30  # of each connection before a request, on average, where all peers shall have the same rate
 _FILE_SETS = 3000
 _FILE_CONTENT = bytes(1200)
 _SCRIPT = Path(__file__).with_name("post.lua")

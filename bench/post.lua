@@ -7,9 +7,9 @@ wrk.headers["Accept"] = "application/json"
 wrk.headers["Content-Type"] = "application/json"
 
 function init(args)
-  if args[1] then -- milliseconds that each connection waits before a request
+  if args[1] then -- milliseconds that each connection waits before a request, on average: they shall not move in step
     local pause_ms = tonumber(args[1])
-    delay = function() return pause_ms end
+    delay = function() return math.random(0, 2 * pause_ms) end
   end
 end
 

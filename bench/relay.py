@@ -45,7 +45,14 @@ class _Client(_Side):
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
-        _, upstream = await loop.create_connection(lambda: _Side(self), "127.0.0.1", self._upstream_port)
+        try:
+            _, upstream = await loop.create_connection(lambda: _Side(self), "127.0.0.1", self._upstream_port)
+        except OSError:
+            self.transport.close()
+            return
+        if self.transport.is_closing():
+            upstream.transport.close()
+            return
         self.other = upstream
         upstream.transport.write(self.early)
 

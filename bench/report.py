@@ -35,12 +35,12 @@ _LINEAR_KINDS = {
 _METHOD = f"""\
 ## How it was measured
 Each measurement starts its peer and the upstream fresh, in a temporary folder, on loopback. The peer (recorder and
-ingest server together, or nginx) has core 0; load generator, upstream and harness have core 1. Peers are interleaved,
-their order rotated each round. Figures are medians of the rounds, ranges in parentheses.
+ingest server together, nginx, or the relay) has core 0; load generator, upstream and harness have core 1. Peers are
+interleaved, their order rotated each round. Figures are medians of the rounds, ranges in parentheses.
 
 - **direct**: the load generator talks to the upstream. **nginx**: a reverse proxy with one worker, keep-alive to the
   upstream, no logs, `proxy_buffering off`, its default buffer sizes; it captures nothing: the floor. **relay**: a
-  control in Python that passes bytes on and looks at none (`bench/relay.py`): less no proxy on asyncio can cost.
+  control in Python that passes bytes on and looks at none (`bench/relay.py`): what that alone costs.
   **recorder**: `python cli.py ingest` and `python cli.py proxy` with their defaults: every file and metadata file is
   written, secrets are redacted, the console is on with its standard output going to a file. **unindexed**: the same
   without the index.
@@ -51,9 +51,9 @@ their order rotated each round. Figures are medians of the rounds, ranges in par
   depends on the file system's state: on ext4 without a journal it rises up to twentyfold for five minutes after many
   files were deleted there (a run of this benchmark ends so; the kernel then passes over each freed inode, function
   `recently_deleted`), which is why a bare loop is measured behind each round. `TMPDIR` chooses another file system.
-- JSON, paced: the same, but each connection waits {PAUSE_MS} ms before a request, so that all peers have about the same
-  rate. In the closed loop the peers differ in it: a faster one finds the load generator and the upstream busy, and what
-  it sends need not wake them.
+- JSON, paced: the same, but each connection waits 0 to {2 * PAUSE_MS} ms before a request, so that all peers have
+  about the same rate. In the closed loop the peers differ in it: a faster one finds the load generator and the upstream
+  busy, and what it sends need not wake them.
 - SSE: each stream has an event each 50 ms, in a chunk of its own, from a random millisecond of the interval on. Each
   event carries its send time, so that every event's latency is measured. "Added" is the peer's percentile less
   direct's. For the ratio of added p99, nginx counts with at least {RESOLUTION_MS} ms: direct itself differs by as much.
