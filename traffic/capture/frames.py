@@ -71,12 +71,10 @@ class FrameError(ValueError):
 
 
 def encode_frame(kind: int, number: int, offset: int, at_us: int, pieces: Sequence[bytes]) -> list[bytes]:
-    """The frame as buffers to write one behind the other: its header, then `pieces` as they are (no copy)."""
-    checked = _CHECKED.pack(sum(map(len, pieces)), kind, number, offset, at_us)
-    crc = crc32(checked)
-    for piece in pieces:
-        crc = crc32(piece, crc)
-    return [_CRC.pack(crc) + checked, *pieces]
+    """The frame as buffers to write one behind the other: its header, then its payload (one piece is not copied)."""
+    payload = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    checked = _CHECKED.pack(len(payload), kind, number, offset, at_us)
+    return [_CRC.pack(crc32(payload, crc32(checked))) + checked, payload]
 
 
 def frame_end(data: bytes, at: int) -> int:
