@@ -202,7 +202,7 @@ class Exchange:
         for event in events:
             if isinstance(event, ResponseHead):
                 heads.append(event)
-            elif event is not END:  # the body's bytes of a read come as one
+            elif event is not END:
                 rest = event
         self._transcript.response_read(at, heads, rest, reader, known)
         if problem := self._problem_of(heads):

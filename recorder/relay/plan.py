@@ -49,7 +49,7 @@ class Plan(msgspec.Struct, frozen=True):
     url: str = ""  # as the client called the recorder
     upstream_url: str | None = None
     recorded_target: bytes = b""
-    proxy_path: bytes = b""  # the line that the recorded request gets
+    proxy_path_line: bytes = b""  # that the recorded request gets
     redactions: tuple[Redaction, ...] = ()
     provider: str | None = None  # the route's
     key: str | None = None  # the name of the recorder's key that the request brought
@@ -90,7 +90,7 @@ class Planner:
             url=url,
             upstream_url=upstream_url,
             recorded_target=recorded_target,
-            proxy_path=b"X-Proxy-Path: " + url.encode("latin-1"),
+            proxy_path_line=b"X-Proxy-Path: " + url.encode("latin-1"),
             redactions=tuple(redactions),
         )
 

@@ -75,7 +75,7 @@ class Transcript:
         )
         if plan.is_recorded:
             set_target(lines, plan.recorded_target)
-            lines.append(plan.proxy_path)
+            lines.append(plan.proxy_path_line)
             self._open(self._started(head.method, plan, received, _replay_of(head)), redactions)
             self._record("request", self.started_at, data, body, join_lines(lines))
         answer = plan.action.name if isinstance(plan.action, Answer) else ""
@@ -133,7 +133,10 @@ class Transcript:
         raw = heads[0].raw if len(heads) == 1 else b"".join(head.raw for head in heads)
         recorded = raw
         if (redactor := self._redactor) is not None:
-            recorded = b"".join([_recorded_head(head, redactor, recording) for head in heads])
+            shown = [redactor.response_head(head) for head in heads]
+            recorded = b"".join([data for data, _ in shown])
+            for _, redactions in shown:
+                recording.add_redactions(redactions)
         if reads and recorded == raw:  # with secrets replaced, offsets of reads mean nothing
             for (start, read_at), (end, _) in pairwise(reads):
                 recording.response(read_at, raw[start:end])
@@ -238,17 +241,6 @@ class Transcript:
 
     def _trailer_without_secrets(self, trailer: bytes, side: Side) -> bytes:
         return self._without_secrets(b"\r\n" + trailer, side)[2:]  # the redactor skips the start line
-
-
-def _recorded_head(head: ResponseHead, redactor: Redactor, recording: Recording | Unrecorded) -> bytes:
-    if LOOKED_AT.isdisjoint(head.present):
-        return head.raw
-    status_line, lines = head.lines[:1], head.lines.copy()
-    found = redactor.lines(status_line, "response") + redactor.fields(lines, head.names, "response")
-    if not found:
-        return head.raw
-    recording.add_redactions(found)
-    return join_lines(status_line + lines[1:])
 
 
 def _replay_of(head: RequestHead) -> str | None:

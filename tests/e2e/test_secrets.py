@@ -12,6 +12,7 @@ from tests.e2e.scripted import ScriptedUpstream, answers, ok
 SECRETS = [f"sk-{name}-4242424242" for name in (
     "authorization", "x-api-key", "api-key", "goog", "cookie", "query", "access", "trailer", "rejected",
     "set-cookie", "location", "proxy", "protocol", "late-trailer", "referer",
+    "interim",
 )]  # fmt: skip
 REQUEST = (
     b"POST /lm/v1/chat?key=sk-query-4242424242&x=1&access_token=sk-access-4242424242 HTTP/1.1\r\n"
@@ -28,6 +29,7 @@ REQUEST = (
 )
 BODY = b"5\r\nhello\r\n0\r\nX-Api-Key: sk-trailer-4242424242\r\n\r\n"
 RESPONSE = (
+    b"HTTP/1.1 103 Early Hints\r\nHost: user:sk-interim-4242424242@x.test\r\n\r\n"
     b"HTTP/1.1 200 OK\r\nSet-Cookie: sk-set-cookie-4242424242; Path=/\r\n"
     b"Location: http://x.test/?api_key=sk-location-4242424242\r\nTransfer-Encoding: chunked\r\n\r\n"
     b"5\r\nhello\r\n0\r\nSet-Cookie: sk-late-trailer-4242424242\r\n\r\n"
@@ -67,7 +69,7 @@ async def test_secrets_are_on_no_disk_and_on_no_console(
     in_journal = everything_below(flight.journal_dir)
     records = await flight.land()
     for secret in SECRETS:
-        if secret.split("-")[1] in ("rejected", "set", "location", "late", "proxy"):
+        if secret.split("-")[1] in ("rejected", "set", "location", "late", "proxy", "interim"):
             continue
         assert secret.encode() in received
     console = capfd.readouterr()
@@ -89,6 +91,7 @@ async def test_secrets_are_on_no_disk_and_on_no_console(
             "request.query.token",
             "response.header.set-cookie",
             "response.query.api_key",
+            "response.url.userinfo",
         }
         assert b"\r\nAuthorization: Bearer [secret:" in record.request
         assert record.request.endswith(b"]\r\n\r\n")

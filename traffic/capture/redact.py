@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
+from traffic.http1.head import ResponseHead
+from traffic.http1.rewrite import join_lines
+
 from .events import Redaction
 from .key_file import load_key
 
@@ -55,8 +58,8 @@ SECRET_PARAMETERS = frozenset(
 )
 _URL_FIELDS = frozenset([b"location", b"content-location", b"referer", b"x-proxy-path", b"link", b"refresh"])
 
-LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # a valid head without these has no secret
-_REPLACED_IN = LOOKED_AT | {b"host"}  # a valid request's Host has none
+LOOKED_AT = SECRET_FIELDS | _URL_FIELDS | {b"sec-websocket-protocol"}  # fields of a valid request with secrets
+_REPLACED_IN = LOOKED_AT | {b"host"}  # of responses, and of what is malformed
 _FOLD = (b" ", b"\t")
 
 _SCHEME = re.compile(rb"(?i)(?:bearer|basic|digest|token|negotiate)[ \t]+")
@@ -108,12 +111,23 @@ class Redactor:
         parts[::2] = lines
         return b"".join(parts), found
 
+    def response_head(self, head: ResponseHead) -> tuple[bytes, list[Redaction]]:
+        """What `head` gives for its bytes, for less."""
+        lines = head.lines.copy()
+        found: list[Redaction] = []
+        if _MAY_HOLD_SECRET.search(lines[0]):
+            start_line = lines[:1]
+            found = self.lines(start_line, "response")
+            lines[:1] = start_line
+        found += self.fields(lines, head.names, "response")
+        return (join_lines(lines), found) if found else (head.raw, found)
+
     def fields(self, lines: list[bytes], names: list[bytes], side: Side) -> list[Redaction]:
         """Replace secrets in the fields of a valid head, in place; `lines` and `names` as in http1/rewrite.py."""
-        if LOOKED_AT.isdisjoint(names):
+        replaced_in = LOOKED_AT if side == "request" else _REPLACED_IN  # a valid request's Host has none
+        if replaced_in.isdisjoint(names):
             return []
         pass_ = _Pass(self, side)
-        replaced_in = LOOKED_AT if side == "request" else _REPLACED_IN
         for place, name in enumerate(names):
             if name in replaced_in and (line := lines[place]):
                 value_at = len(name) + 1

@@ -10,8 +10,9 @@ ingest server for the metadata, and by the tools that read recordings.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import TypeVar
 
 import httptools
 import msgspec
@@ -19,6 +20,17 @@ import msgspec
 from .limits import DEFAULT_LIMITS, MessageLimits
 
 LENGTH_DIGITS_MAX = 18  # below 2**63
+REMEMBERED_BYTES_MAX = 64  # of a value: what is remembered stays small whatever is sent
+REMEMBERED_MAX = 64
+
+T = TypeVar("T")
+
+
+def _remembering(judge: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """`judge`, for values of which the same few come again and again."""
+    remembering = lru_cache(REMEMBERED_MAX)(judge)
+    return lambda value: remembering(value) if len(value) <= REMEMBERED_BYTES_MAX else judge(value)
+
 
 _VERSIONS: Mapping[bytes, tuple[int, int]] = {b"HTTP/1.1": (1, 1), b"HTTP/1.0": (1, 0)}
 _NOTHING: frozenset[bytes] = frozenset()
@@ -29,8 +41,8 @@ _HOST = re.compile(  # RFC 3986 §3.2.2, §3.2.3
 _REQUEST_LINE = re.compile(rb"([^ ]+) ([\x21-\x7e]+) (HTTP/1\.[01])")  # of what llhttp let pass
 _TARGET = re.compile(rb"[\x21-\x7e]+")
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_is_host = lru_cache(64)(_HOST.fullmatch)  # the same few come again and again
-_is_reason = lru_cache(64)(_REASON.fullmatch)
+_is_host = _remembering(_HOST.fullmatch)
+_is_reason = _remembering(_REASON.fullmatch)
 
 
 class HeadError(ValueError):
@@ -48,7 +60,7 @@ class Head(msgspec.Struct):
     version: tuple[int, int]
     lines: list[bytes]  # without their CRLF; copy before editing
     names: list[bytes]  # of the field in each line, in lower case; the start line's is empty
-    present: frozenset[bytes]  # the same names
+    present: frozenset[bytes]  # the names of its fields
     connection: frozenset[bytes]  # the options in the Connection fields, in lower case
     content_length: int | None
 
@@ -141,11 +153,10 @@ def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Re
     if request_line is None or len(request_line[1]) > limits.target_bytes:
         raise _request_line_error(lines[0], limits)
     method, target, version = request_line
-    names, present, connection = _names(lines, limits)
+    names, present, connection = _read_names(lines, limits)
     head = RequestHead(raw, version, lines, names, present, connection, None, method, target, None)
-    head.host = host = head.value(b"host")
-    if host is None or not _is_host(host) or names.count(b"host") > 1:
-        _check_host(head)
+    head.host = head.value(b"host")
+    _check_host(head)
     head.content_length = _content_length(head)
     return head
 
@@ -158,7 +169,7 @@ def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> R
     if version is None:
         raise _version_error(raw[:8])
     lines = raw[:-4].split(b"\r\n")
-    names, present, connection = _names(lines, limits)
+    names, present, connection = _read_names(lines, limits)
     status, reason = parser.get_status_code(), lines[0][13:]
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")
@@ -178,7 +189,6 @@ def _judge(parser: "httptools.HttpRequestParser | httptools.HttpResponseParser",
         raise HeadError(f"malformed head: {error}") from error
 
 
-@lru_cache(64)  # the same few come again and again
 def _request_line(line: bytes) -> tuple[str, bytes, tuple[int, int]] | None:
     """Method, target, version; None: it is to be refused."""
     match = _REQUEST_LINE.fullmatch(line)
@@ -200,13 +210,13 @@ def _version_error(version: bytes) -> HeadError:
     return HeadError(f"HTTP version {version.decode('latin-1')!r} is neither HTTP/1.1 nor HTTP/1.0", 505)
 
 
-def _names(lines: list[bytes], limits: MessageLimits) -> tuple[list[bytes], frozenset[bytes], frozenset[bytes]]:
-    """A head's `names`, `present` and `connection`."""
+def _read_names(lines: list[bytes], limits: MessageLimits) -> tuple[list[bytes], frozenset[bytes], frozenset[bytes]]:
+    """A head's `names`, `present` and `connection`. Refuses too many fields."""
     if len(lines) - 1 > limits.head_fields:
         raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
     names = [line.partition(b":")[0].lower() for line in lines]
     names[0] = b""
-    present = frozenset(names)
+    present = frozenset(names[1:])
     if b"connection" not in present:
         return names, present, _NOTHING
     return names, present, _members(b",".join(_values(lines, names, b"connection")))
@@ -230,9 +240,7 @@ def _tokens(value: bytes) -> list[bytes]:
     return [token for member in value.lower().split(b",") if (token := member.strip())]
 
 
-@lru_cache(64)
-def _members(value: bytes) -> frozenset[bytes]:
-    return frozenset(_tokens(value))
+_members: Callable[[bytes], frozenset[bytes]] = _remembering(lambda value: frozenset(_tokens(value)))
 
 
 def _check_host(head: RequestHead) -> None:
@@ -240,10 +248,10 @@ def _check_host(head: RequestHead) -> None:
     if head.host is None:
         if head.version == (1, 1):
             raise HeadError("no Host header, which HTTP/1.1 requires")
-        return
-    if head.names.count(b"host") > 1:
+    elif head.names.count(b"host") > 1:
         raise HeadError("more than one Host header")
-    raise HeadError("the Host header is no host with an optional port")
+    elif not _is_host(head.host):
+        raise HeadError("the Host header is no host with an optional port")
 
 
 def _content_length(head: Head) -> int | None:

@@ -3,7 +3,8 @@
 A reader is fed what arrived and returns events in order:
 
     RequestHead | ResponseHead   a head, whole and judged; a response may have several (1xx before the final one)
-    bytes                        body bytes exactly as they arrived (the same object where all of it is body)
+    bytes                        body bytes exactly as they arrived (the same object where all of it is body); at most
+                                 one per read
     END                          the message is over
 
 Behind END a reader keeps what arrived too early: a RequestReader for the next request (pipelining: `next_message`), a
@@ -100,7 +101,7 @@ class RequestReader:
         buffer = self._buffer + data if known else data
         if buffer[:1] == b"\r":
             buffer, known = _without_empty_lines(buffer), 0
-        end = head_end(buffer, known - 3 if known > 3 else 0)
+        end = head_end(buffer, max(0, known - 3))
         bytes_max = self.limits.head_bytes
         if end > bytes_max or (end < 0 and len(buffer) > bytes_max):
             self._buffer = buffer[:bytes_max]
@@ -183,7 +184,7 @@ class ResponseReader:
         known = len(self._buffer)
         buffer = self._buffer + data if known else data
         start = 0
-        while (end := head_end(buffer, known - 3 if known > start + 3 else start)) >= 0:
+        while (end := head_end(buffer, max(start, known - 3))) >= 0:
             if end - start > self._limits.head_bytes:
                 break
             head = parse_response_head(buffer[start:end], self._limits)

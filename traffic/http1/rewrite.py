@@ -6,7 +6,7 @@ Connection and Upgrade lines are the message; of requests also X-Recorder-Key an
 and the lines that hold a key of its own, which nobody behind it may see. Fields that frame or address a message are
 never removed, even where Connection names them.
 
-`lines` are the head's, as its `names` are: a removed one is empty and added ones stand behind, so that places stay.
+`lines` is a copy of `Head.lines`: a removed one is empty and added ones stand behind, so that a field keeps its place.
 """
 
 import msgspec

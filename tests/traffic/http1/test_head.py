@@ -1,5 +1,7 @@
 """traffic/http1/head.py: what is taken for a head, and what must never be acted on."""
 
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -311,7 +313,7 @@ def test_every_line_has_its_lower_case_name_and_the_start_line_none() -> None:
     )
     assert head.lines == [b"GET http://b/ HTTP/1.1", b"Host: a", b"X-A: b: c", b"Connection: A, b", b"CONNECTION:c"]
     assert head.names == [b"", b"host", b"x-a", b"connection", b"connection"]
-    assert head.present == set(head.names)
+    assert head.present == {b"host", b"x-a", b"connection"}
     assert head.connection == {b"a", b"b", b"c"}
 
 
@@ -321,6 +323,19 @@ def test_every_line_has_its_lower_case_name_and_the_start_line_none() -> None:
 def test_the_content_length_is_read(lines: bytes, length: int | None) -> None:
     assert parse_request_head(request(lines)).content_length == length
     assert parse_response_head(response(lines)).content_length == length
+
+
+def test_a_name_that_is_no_name_finds_nothing() -> None:
+    head = parse_request_head(request(b"A: 1"))
+    assert (head.value(b""), head.values(b""), head.places(b""), head.tokens(b"")) == (None, [], [], [])
+
+
+def test_long_connection_fields_are_not_remembered() -> None:
+    """Whoever sends many must not fill the memory with them."""
+    head = parse_request_head(request(b"Connection: " + b",".join(b"option-%d" % number for number in range(20))))
+    options = weakref.ref(head.connection)
+    del head
+    assert options() is None
 
 
 def test_a_head_s_end_is_found_only_where_it_is_whole() -> None:

@@ -143,6 +143,18 @@ def test_the_host_is_replaced_in_its_place_added_where_missing_or_kept(
     assert rewrite_request(head, b"/x?y=1", host).raw == b"GET /x?y=1 %b\r\n%b\r\n" % (version, expected)
 
 
+def test_a_head_is_not_edited_itself() -> None:
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nTE: x\r\n\r\n"
+    head = parse_request_head(raw)
+    assert rewrite_request(head, b"/x", b"up", b"1.1 r").raw == b"GET /x HTTP/1.1\r\nHost: up\r\nVia: 1.1 r\r\n\r\n"
+    assert head.lines == raw[:-4].split(b"\r\n")
+
+
+def test_a_response_head_that_loses_nothing_is_the_same_object() -> None:
+    head = parse_response_head(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\n\r\n")
+    assert rewrite_response(head) is head.raw
+
+
 def test_via_is_added_only_where_it_is_asked_for() -> None:
     up = rewrite_request(parse_request_head(b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 b\r\n\r\n"), b"/", None, b"1.1 r")
     assert up.raw == b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.0 b\r\nVia: 1.1 r\r\n\r\n"
