@@ -56,11 +56,13 @@ class _Exchange:
 
 
 class Incoming:
-    """One half while it is received."""
+    """One half, made by whoever receives it; `is_received` from begin() until it is kept or dropped."""
 
-    def __init__(self, exchange: _Exchange, name: SideName) -> None:
-        self.exchange = exchange
+    exchange: _Exchange  # from begin() on
+
+    def __init__(self, name: SideName) -> None:
         self.name: SideName = name
+        self.is_received = False
         self.side = Side(names.REQUEST if name == "request" else names.RESPONSE)
         self.redactions: list[Redaction] = []
         self.held: bytes | None = b""  # bytes in front of the end of the head; None: the head is written
@@ -73,16 +75,17 @@ class Door:
         self.redactor = redactor  # may be replaced at any time
         self._active: dict[str, _Exchange] = {}
 
-    def begin(self, exchange_id: str, name: SideName, caller: Caller) -> Incoming:
+    def begin(self, incoming: Incoming, exchange_id: str, caller: Caller) -> None:
         """Raises HalfTakenError. Whatever an interrupted attempt left of that half is dropped."""
+        name = incoming.name
         exchange = self._active.get(exchange_id) or self._load(exchange_id) or self._open(exchange_id, caller)
         if name in exchange.halves or name in exchange.receiving:
             raise HalfTakenError(f"the {name} of {exchange_id} is here already")
-        incoming = Incoming(exchange, name)
+        incoming.exchange = exchange
         files.write_over(self._path(incoming), b"")
+        incoming.is_received = True
         exchange.receiving.add(name)
         self._active[exchange_id] = exchange
-        return incoming
 
     def add(self, incoming: Incoming, data: bytes) -> None:
         """Raises DoorError where the head has no end."""
@@ -114,19 +117,21 @@ class Door:
         halves = exchange.halves | {incoming.name: half}
         facts = _facts(exchange.started, halves)
         self._files.describe(exchange.stem, metadata.encode(facts), fresh=False)
+        self._leave(incoming)  # its bytes are in the metadata now: drop() must not take them away
         files.append(exchange.path, sidecar.encode_record(Kept.HALF, 0, sidecar.encode(half)))
         exchange.halves = halves
-        self._leave(incoming)
         if len(halves) == 2:
             self._tally.tell_finished(facts, exchange.stem)
 
     def drop(self, incoming: Incoming) -> None:
-        """Forget a half that could not be kept; it may be sent again."""
-        self._leave(incoming)
-        files.write_over(self._path(incoming), b"")
+        """Forget a half that could not be kept; it may be sent again. One that is kept, or never began, stays so."""
+        if incoming.is_received:
+            self._leave(incoming)
+            files.write_over(self._path(incoming), b"")
 
     def _leave(self, incoming: Incoming) -> None:
         exchange = incoming.exchange
+        incoming.is_received = False
         exchange.receiving.discard(incoming.name)
         if not exchange.receiving:
             self._active.pop(exchange.started.id, None)

@@ -93,24 +93,12 @@ class Uploads:
             return plain_text(400, f"the id is a UUID, not {request.match_info['id']!r}")
         host, port = (request.transport.get_extra_info("peername") or ("", 0))[:2] if request.transport else ("", 0)
         caller = Caller(f"{host}:{port}", time.time_ns())
+        incoming = Incoming(side)
         try:
-            incoming = await self._writer.run(partial(self._door.begin, exchange_id, side, caller))
+            await self._writer.run(partial(self._door.begin, incoming, exchange_id, caller))
+            whole = await self._receive(request.content, incoming)
         except HalfTakenError as error:
             return plain_text(409, str(error))
-        return await self._receive(request.content, incoming)
-
-    async def _receive(self, content: StreamReader, incoming: Incoming) -> web.Response:
-        whole = True
-        try:
-            while True:
-                try:
-                    data = await self._read(content)
-                except (ClientError, ConnectionError, web.RequestPayloadError, SlowBodyError):
-                    data, whole = b"", False
-                if not data:
-                    break
-                await self._writer.run(partial(self._door.add, incoming, data))
-            await self._writer.run(partial(self._door.end, incoming, whole=whole))
         except DoorError as error:
             await self._writer.run(partial(self._door.drop, incoming))
             return plain_text(400, str(error))
@@ -118,8 +106,22 @@ class Uploads:
             await self._writer.run(partial(self._door.drop, incoming))
             raise
         if not whole:
-            return plain_text(408, f"the {incoming.name} stopped coming before its end; what came of it is kept")
+            return plain_text(408, f"the {side} stopped coming before its end; what came of it is kept")
         return plain_text(201, "stored")
+
+    async def _receive(self, content: StreamReader, incoming: Incoming) -> bool:
+        """Whether its end came."""
+        whole = True
+        while True:
+            try:
+                data = await self._read(content)
+            except (ClientError, ConnectionError, web.RequestPayloadError, SlowBodyError):
+                data, whole = b"", False
+            if not data:
+                break
+            await self._writer.run(partial(self._door.add, incoming, data))
+        await self._writer.run(partial(self._door.end, incoming, whole=whole))
+        return whole
 
     async def _read(self, content: StreamReader) -> bytes:
         try:

@@ -10,8 +10,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ingest_server import files
+from ingest_server.door import Caller, Door, HalfTakenError, Incoming, SideName
 from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
+from ingest_server.store import Store
 from tests.ingest_server.recorder_side import described_as, recordings
 
 ID = "092d0424-1b2c-4d3e-8f40-5a6b7c8d9e0f"
@@ -147,6 +150,85 @@ async def test_a_head_without_an_end_is_refused_and_may_be_sent_again(
     assert await put(client, "request", bytes(300_000)) == (400, text)
     assert await put(client, "request", REQUEST) == (201, "stored\n")
     assert REQUEST in recordings(settings.log_dir).values()
+
+
+def fill_the_disk_behind(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once, what the door does there is followed, in the same batch, by a disk that is full."""
+    do, settle = getattr(Door, step), Store.settle
+
+    def do_once(*arguments: object, **named: object) -> object:
+        monkeypatch.setattr(Door, step, do)
+        monkeypatch.setattr(Store, "settle", fail_once)
+        return do(*arguments, **named)
+
+    def fail_once(_: Store, **_named: bool) -> None:
+        monkeypatch.setattr(Store, "settle", settle)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Door, step, do_once)
+
+
+FULL = (503, "the recording cannot be written: No space left on device\n")
+
+
+async def test_a_half_that_could_not_begin_may_be_sent_again(
+    client: aiohttp.ClientSession, settings: IngestSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_the_disk_behind("begin", monkeypatch)
+    assert await put(client, "request", REQUEST) == FULL
+    assert await put(client, "request", REQUEST) == (201, "stored\n")
+    assert REQUEST in recordings(settings.log_dir).values()
+
+
+async def test_a_half_that_is_kept_stays_so_where_the_rest_of_its_batch_fails(
+    client: aiohttp.ClientSession, settings: IngestSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_the_disk_behind("end", monkeypatch)
+    assert await put(client, "request", REQUEST) == FULL
+    assert described_as(settings.log_dir, ID)["request"]["bytes"] == len(REQUEST)  # type: ignore[index]
+    assert await put(client, "request", REQUEST) == (409, f"the request of {ID} is here already\n")
+
+
+class Halves:
+    """A door without the server around it."""
+
+    def __init__(self, folder: Path) -> None:
+        store = Store(IngestSettings(log_dir=folder))
+        self.door = Door(store.files, store.tally, None)
+
+    def begin(self, side: SideName) -> Incoming:
+        incoming = Incoming(side)
+        self.door.begin(incoming, ID, Caller("127.0.0.1:50123", 1_789_265_469_123_456_789))
+        return incoming
+
+
+def test_what_the_metadata_names_is_not_dropped_where_the_sidecar_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    halves = Halves(tmp_path)
+    incoming = halves.begin("response")
+    halves.door.add(incoming, RESPONSE)
+    with monkeypatch.context() as full:
+        full.setattr(files, "append", fail)
+        with pytest.raises(OSError, match="No space left on device"):
+            halves.door.end(incoming, whole=True)
+    halves.door.drop(incoming)
+    assert described_as(tmp_path, ID)["response"]["bytes"] == len(RESPONSE)  # type: ignore[index]
+    halves.begin("response")
+
+
+def test_dropping_a_half_that_is_kept_or_never_began_lets_no_other_be_sent_twice(tmp_path: Path) -> None:
+    halves = Halves(tmp_path)
+    kept = halves.begin("request")
+    halves.door.end(kept, whole=True)
+    halves.begin("response")
+    for incoming in (kept, Incoming("response")):
+        halves.door.drop(incoming)
+        with pytest.raises(HalfTakenError):
+            halves.begin("response")
 
 
 async def test_only_a_uuid_names_an_exchange(client: aiohttp.ClientSession) -> None:

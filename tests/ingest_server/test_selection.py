@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from ingest_server import selection
-from ingest_server.door import Caller, Door
+from ingest_server.door import Caller, Door, Incoming
 from ingest_server.selection import Selection
 from ingest_server.settings import IngestSettings, Retention
 from ingest_server.store import Store
@@ -134,12 +134,13 @@ def test_an_exchange_of_which_the_simple_door_has_one_half_stays(tmp_path: Path)
     store = Store(IngestSettings(log_dir=tmp_path))
     door = Door(store.files, store.tally, None)
     caller = Caller("127.0.0.1:1", STARTED_NS)
-    first = door.begin(exchange_id(1), "request", caller)
+    first, second = Incoming("request"), Incoming("response")
+    door.begin(first, exchange_id(1), caller)
     door.add(first, REQUEST)
     door.end(first, whole=False)
     age(tmp_path, NOW_S - 60)
     assert numbers(tmp_path, max_bytes=0) == []
-    second = door.begin(exchange_id(1), "response", caller)
+    door.begin(second, exchange_id(1), caller)
     door.add(second, RESPONSE)
     age(tmp_path, NOW_S - 60)
     assert numbers(tmp_path, max_bytes=0) == []
