@@ -1,9 +1,10 @@
 """The one writer: everything that touches the recordings runs here, in batches, one after the other.
 
 The event loop hands it pieces of work and awaits their results, which come after the batch's files are written, in one
-call back per batch. What waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Batches are done in the
-background; where BEHIND_BYTES of a journal come at once, because it grows, by the writer's own thread, which gives way
-to nobody: recordings must not pile up. Started and stopped by the server.
+call back per batch. Where a piece fails (disk full) the batch ends, and what is behind it is a batch of its own. What
+waits is bounded: WAITING_MAX pieces of at most PIECE_BYTES_MAX bytes. Batches are done in the background; where
+BEHIND_BYTES of a journal come at once, because it grows, by the writer's own thread, which gives way to nobody:
+recordings must not pile up. Started and stopped by the server.
 """
 
 import asyncio
@@ -118,22 +119,27 @@ class Writer:
         return jobs
 
     def _do(self, jobs: list[_Job], *, last: bool = False) -> None:
-        replies = self._replies(jobs, last=last)
+        replies = self._do_as_many_as_go(jobs, last=last)
+        while len(replies) < len(jobs):
+            replies += self._do_as_many_as_go(jobs[len(replies) :], last=last)
         events, concluded = self._store.tally.take_events(), self._store.tally.take_concluded()
         if replies or events or concluded:
             self._loop.call_soon_threadsafe(self._deliver, replies, events, concluded)
 
-    def _replies(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
+    def _do_as_many_as_go(self, jobs: list[_Job], *, last: bool) -> list[_Reply]:
+        """The replies of all; where one fails, of those up to it, with its error: none of them counts as stored."""
+        replies: list[_Reply] = []
         try:
             if not self.is_sound:
                 self._store.reset()
                 self.is_sound = True
-            replies = [self._try(work, future) for work, _, future in jobs]
+            for work, _, future in jobs:
+                replies.append(self._try(work, future))
             self._store.settle(flush=last)
             return replies
         except Exception as error:  # noqa: BLE001 (whatever it is, the thread goes on and the recorder sends again)
             self._note(error)
-            return [(future, None, error) for *_, future in jobs]
+            return [(future, None, error) for *_, future in jobs[: len(replies) + 1]]
 
     def _try(self, work: _Work, future: "asyncio.Future[object]") -> _Reply:
         try:
