@@ -16,7 +16,7 @@ import pytest
 from ingest_server import files, journal, store
 from ingest_server.ledger import JournalFigures
 from ingest_server.settings import IngestSettings
-from ingest_server.store import OffsetMismatchError, Store
+from ingest_server.store import Applied, OffsetMismatchError, Store
 from tests.ingest_server.recorder_side import (
     JOURNAL,
     closed,
@@ -112,20 +112,13 @@ class Run:
         at = lost
         while at < len(data):
             self._now_s += chance.choice([0, 0.01, 0.1, 0.3, 0.9])
-            size = chance.choice([50, 200, 800, 3000, 20_000])
-            applied = self._store.apply(JOURNAL, at, [data[at : at + size]], lost)
-            if applied.next == at:  # the frame is larger
-                applied = self._store.apply(JOURNAL, at, [data[at : at + 200_000]])
-            at = applied.next
-            if crashes and chance.random() < 0.1:
-                at = self._crash(lost)
-                continue
             try:
                 with self._os.failing() if crashes else nullcontext():
-                    self._store.settle(flush=chance.random() < 0.03)
+                    applied = self._take(data, at, lost, crashes=crashes)
             except OSError:
                 at = self._crash(lost)
                 continue
+            at = applied.next
             assert self._stored <= applied.journal.stored <= at
             self._stored = applied.journal.stored
             if crashes and chance.random() < 0.2:
@@ -135,6 +128,17 @@ class Run:
         recorded = recordings(self._settings.log_dir)
         del recorded["gaps.ndjson"]  # tells the time
         return recorded, recorder.journals[0]
+
+    def _take(self, data: bytes, at: int, lost: int, *, crashes: bool) -> Applied:
+        """Raises OSError where it crashes."""
+        size = self._chance.choice([50, 200, 800, 3000, 20_000])
+        applied = self._store.apply(JOURNAL, at, [data[at : at + size]], lost)
+        if applied.next == at:  # the frame is larger
+            applied = self._store.apply(JOURNAL, at, [data[at : at + 200_000]])
+        if crashes and self._chance.random() < 0.1:
+            raise OSError("between taking it and settling")
+        self._store.settle(flush=self._chance.random() < 0.03)
+        return applied
 
     def _crash(self, lost: int) -> int:
         """Returns where the journal goes on: what the recorder may have deleted must not be asked for."""
