@@ -62,28 +62,21 @@ class Files:
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
         """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
         stem = self._stem(started_ns, names.short_id(exchange_id))
-        try:
-            write_new(f"{self.root}{stem}{names.REQUEST}", request)
-            write_new(f"{self.root}{stem}{names.RESPONSE}", response)
-        except FileExistsError:
-            return self._create_beside_others(started_ns, exchange_id, request, response)
-        return stem, True
+        if _write_both_new(self.root + stem, request, response):
+            return stem, True
+        return self._create_beside_others(started_ns, exchange_id, request, response)
 
     def _create_beside_others(
         self, started_ns: int, exchange_id: str, request: Data, response: Data
     ) -> tuple[str, bool]:
         for stem in self.stems(started_ns, exchange_id):
             path = self.root + stem
-            try:
-                write_new(path + names.REQUEST, request)
-                write_new(path + names.RESPONSE, response)
+            if _write_both_new(path, request, response):
                 return stem, True
-            except FileExistsError:
-                if not self._owns(path, exchange_id):
-                    continue
-            write_over(path + names.REQUEST, request)
-            write_over(path + names.RESPONSE, response)
-            return stem, False
+            if self._owns(path, exchange_id):
+                write_over(path + names.REQUEST, request)
+                write_over(path + names.RESPONSE, response)
+                return stem, False
         raise FileExistsError(f"every name for exchange {exchange_id} in {self.root} is taken")
 
     def describe(self, stem: str, metadata: bytes, *, fresh: bool) -> None:
@@ -121,6 +114,20 @@ class Files:
             return _owner(read(path + names.METADATA)).id == exchange_id
         except (FileNotFoundError, msgspec.DecodeError):
             return True
+
+
+def _write_both_new(path: str, request: Data, response: Data) -> bool:
+    """False, and neither is made, where there is one already."""
+    try:
+        write_new(path + names.REQUEST, request)
+    except FileExistsError:
+        return False
+    try:
+        write_new(path + names.RESPONSE, response)
+    except FileExistsError:
+        remove(path + names.REQUEST)
+        return False
+    return True
 
 
 def write_new(path: str, data: Data) -> None:

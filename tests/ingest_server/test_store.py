@@ -268,6 +268,18 @@ def test_what_a_crash_left_without_metadata_is_used_again(tmp_path: Path) -> Non
     assert len(recordings(tmp_path)) == 3
 
 
+def test_a_name_of_which_another_exchange_has_but_one_file_is_left_as_it_was(tmp_path: Path) -> None:
+    others = {
+        f"{STEM}00000001_metadata.json": b'{"id":"%s"}' % exchange_id(2).encode(),
+        f"{STEM}00000001_response.bin": b"other",
+    }
+    for name, data in others.items():
+        (tmp_path / name).write_bytes(data)
+    send(open_store(tmp_path), whole(1))
+    assert described(tmp_path, 1)["completed"] is True
+    assert {name: data for name, data in recordings(tmp_path).items() if name.startswith(f"{STEM}00000001")} == others
+
+
 @pytest.mark.parametrize(
     ("payload", "text"),
     [
