@@ -142,6 +142,8 @@ class Door:
         )
         stem, fresh = self._files.create(caller.at_ns, exchange_id, b"", b"")
         self._files.describe(stem, metadata.encode(_facts(started, {})), fresh=fresh)
+        if not fresh:
+            self._files.cut_behind(stem, 0, 0)
         path = self._sidecar(exchange_id)
         files.write_over(path, sidecar.encode_record(Kept.OPENED, 0, sidecar.encode(Opened(stem, started))))
         self._tally.tell_started(started)

@@ -124,6 +124,8 @@ class Exchange:
         stem, fresh = where.create(started.started_ns, started.id, self.request.drain(), self.response.drain())
         facts = self._metadata(final=final)
         where.describe(stem, metadata.encode(facts), fresh=fresh)
+        if not fresh:
+            where.cut_behind(stem, self.request.saved, self.response.saved)
         self.stem = stem
         return facts, stem
 

@@ -60,7 +60,10 @@ class Files:
             make_folder(self.root + folder)
 
     def create(self, started_ns: int, exchange_id: str, request: Data, response: Data) -> tuple[str, bool]:
-        """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind."""
+        """Make both `.bin` files; returns their stem below `log_dir`, and False where a crash had left them behind.
+
+        Then metadata may be there that tells of more than these bytes: describe() comes next, then cut_behind().
+        """
         stem = self._stem(started_ns, names.short_id(exchange_id))
         if _write_both_new(self.root + stem, request, response):
             return stem, True
@@ -74,8 +77,8 @@ class Files:
             if _write_both_new(path, request, response):
                 return stem, True
             if self._owns(path, exchange_id):
-                write_over(path + names.REQUEST, request)
-                write_over(path + names.RESPONSE, response)
+                write_start(path + names.REQUEST, request)  # a full disk takes what it has already
+                write_start(path + names.RESPONSE, response)
                 return stem, False
         raise FileExistsError(f"every name for exchange {exchange_id} in {self.root} is taken")
 
@@ -86,6 +89,11 @@ class Files:
             write_new(path, metadata)
             return
         self.put_in_place(path, metadata)
+
+    def cut_behind(self, stem: str, request_bytes: int, response_bytes: int) -> None:
+        """Drop what an earlier attempt left behind that much of both."""
+        cut(f"{self.root}{stem}{names.REQUEST}", request_bytes)
+        cut(f"{self.root}{stem}{names.RESPONSE}", response_bytes)
 
     def put_in_place(self, path: str, data: Data) -> None:
         """Replace a file in one step: a crash leaves the old one or the new one."""

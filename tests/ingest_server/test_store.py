@@ -280,6 +280,25 @@ def test_a_name_of_which_another_exchange_has_but_one_file_is_left_as_it_was(tmp
     assert {name: data for name, data in recordings(tmp_path).items() if name.startswith(f"{STEM}00000001")} == others
 
 
+@pytest.mark.parametrize("frames", [whole(1), started(1) + request(1) + response(1, RESPONSE[:9])], ids=["all", "part"])
+@pytest.mark.parametrize("call", ["write", "replace"])
+def test_a_full_disk_keeps_what_it_has_of_an_exchange_that_is_applied_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, frames: bytes
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    open_store(tmp_path).apply(JOURNAL, 0, [whole(1)])
+    complete = recordings(tmp_path)
+    store = open_store(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, call, fail)
+        with pytest.raises(OSError, match="No space left on device"):
+            send(store, frames)
+    assert recordings(tmp_path) == complete
+    assert described(tmp_path, 1)["completed"] is True
+
+
 @pytest.mark.parametrize(
     ("payload", "text"),
     [
