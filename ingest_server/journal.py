@@ -28,7 +28,8 @@ from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
 CATCH_UP_BYTES = 16 * 1024 * 1024  # and how far the journal may go on meanwhile
 SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
-OFFER_BYTES = 8 * 1024  # of frames: to take them in is less than a turn of the writer's
+OFFER_FRAMES = 32  # to take in so many small ones is about half a turn of the writer's
+OFFER_BYTES = 64 * 1024  # and so are the checksums of so much
 
 _STARTED, _FINISHED, _RESPONSE = int(Kind.STARTED), int(Kind.FINISHED), int(Kind.RESPONSE)
 _OF_SIDES = frozenset({int(Kind.REQUEST), _RESPONSE})
@@ -109,14 +110,15 @@ class Journal:
         self._now_s = now_s
         decoder = FrameDecoder()
         decoder.consumed = self.next
-        offer_at = self.next + OFFER_BYTES
+        frames, offer_at = 0, self.next + OFFER_BYTES
         for block in blocks:
             for frame in decoder.feed(block):
                 self._apply(frame, decoder.consumed)
                 self.next = decoder.consumed
-                if self.next >= offer_at:
+                frames += 1
+                if frames >= OFFER_FRAMES or self.next >= offer_at:
                     self._turn.offer()
-                    offer_at = self.next + OFFER_BYTES
+                    frames, offer_at = 0, self.next + OFFER_BYTES
 
     def _apply(self, frame: Frame, position: int) -> None:
         kind, number, offset, at_us, payload = frame
@@ -236,16 +238,20 @@ class Journal:
     def _tell_start_lost(self, unknown: dict[int, int], position: int) -> None:
         """An earlier gap record may count these exchanges already; then this one tells of their bytes."""
         count = min(len(unknown), self._unexplained())
+        self._turn.offer()
         self._gap(position, events.Gap(min(unknown), max(unknown), count, sum(unknown.values()), "start_lost"))
 
     def _explain_jump(self, number: int, position: int) -> None:
         """Numbers that are missing before `number` were in a part of the journal that is gone, if one is."""
         if "store_lost" in self._counter.now.dropped:
             self._counter.see(number - 1)
-            if missing := self._unexplained():
+            missing = self._unexplained()
+            self._turn.offer()
+            if missing:
                 self._gap(position, events.Gap(number - missing, number - 1, missing, 0, "store_lost"))
 
     def _unexplained(self) -> int:
+        """Takes the longer the more exchanges are open: who calls it offers the processor."""
         return self._counter.now.unexplained([*self.exchanges, *self._unknown])
 
     def flush(self, taken_before_s: float, held_bytes_max: int, now_s: float) -> None:
