@@ -27,7 +27,7 @@ from traffic.capture.frames import Frame, FrameDecoder, FrameError, Kind
 
 CATCH_UP_S = 2.0  # how long exchanges that overlap without end may keep `stored` where it is
 CATCH_UP_BYTES = 16 * 1024 * 1024  # and how far the journal may go on meanwhile
-SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written without waiting for a flush
+SIDE_BYTES_MAX = 64 * 1024  # an open exchange that holds more of one side is written at the next flush, however young
 OFFER_FRAMES = 32  # to take in so many small ones is about half a turn of the writer's
 OFFER_BYTES = 64 * 1024  # and so are the checksums of so much
 
@@ -106,7 +106,11 @@ class Journal:
         return self.next - next(iter(self._dirty.values())).dirty_from if self._dirty else 0
 
     def take(self, blocks: list[bytes], now_s: float) -> None:
-        """Apply all whole frames; raises FrameError at an invalid one, with `next` at its position."""
+        """Apply all whole frames, and write the files of each exchange that ends.
+
+        Raises FrameError at an invalid frame, with `next` at its position; and OSError, after which the journal is not
+        used again: a frame may be applied by half.
+        """
         self._now_s = now_s
         decoder = FrameDecoder()
         decoder.consumed = self.next
@@ -255,7 +259,8 @@ class Journal:
         return self._counter.now.unexplained([*self.exchanges, *self._unknown])
 
     def flush(self, taken_before_s: float, held_bytes_max: int, now_s: float) -> None:
-        """Write what open exchanges took before that time, hold beyond that many bytes, or much of; move `stored`.
+        """Write open exchanges that have waited since before that time, that lie further back in the journal than
+        `held_bytes_max`, or that hold much of one side; then move `stored`.
 
         A server that goes on from `stored` must see an exchange from its first byte on, or find a sidecar that tells
         what is written: `stored` stays out of the spans of exchanges that ended without one (at a span's end it may

@@ -13,8 +13,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from ingest_server import uploads
+from ingest_server import files, sidecar, uploads
+from ingest_server.server import IngestServer
 from ingest_server.settings import IngestSettings
+from ingest_server.sidecar import Kept
+from ingest_server.store import Store
 from tests.ingest_server.recorder_side import (
     JOURNAL,
     REQUEST,
@@ -96,6 +99,21 @@ async def test_an_invalid_frame_is_named(client: aiohttp.ClientSession) -> None:
     data = whole(1)
     text = f"no valid frame at byte {len(data)}: checksum does not match\n"
     assert await put(client, 0, data + bytes(33)) == (422, text)
+
+
+async def test_a_sidecar_that_makes_no_sense_is_not_taken_for_an_invalid_frame(settings: IngestSettings) -> None:
+    data = started(1) + request(1)
+    store = Store(settings)
+    store.apply(JOURNAL, 0, [data])
+    store.settle(flush=True)
+    async with (
+        IngestServer(settings) as server,
+        aiohttp.ClientSession(f"http://127.0.0.1:{server.port}") as client,
+    ):
+        assert (await put(client, len(data), b""))[0] == 200
+        record = sidecar.encode_record(Kept.PROGRESS, 0, b"no msgpack")
+        files.append(f"{settings.log_dir}/.ingest/open/{JOURNAL}-1", record)
+        assert (await put(client, len(data), finished(1)))[0] == 500
 
 
 async def test_a_body_is_bounded(client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch) -> None:
