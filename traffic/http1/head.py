@@ -77,14 +77,18 @@ class Head(msgspec.Struct):
         """The value of the first field of that lower-case name."""
         if name not in self.present:
             return None
-        return self.lines[self.names.index(name)][len(name) + 1 :].strip(b" \t")
+        return _value(self.lines[self.names.index(name)], name)
 
     def values(self, name: bytes) -> list[bytes]:
-        return _values(self.lines, self.names, name) if name in self.present else []
+        return [_value(self.lines[place], name) for place in self.places(name)]
 
     def places(self, name: bytes) -> list[int]:
         """Of all fields of that name."""
-        return _places(self.names, name) if name in self.present else []
+        if name not in self.present:
+            return []
+        if self.names.count(name) == 1:  # twice through the names in C is cheaper than once here
+            return [self.names.index(name)]
+        return [place for place, each in enumerate(self.names) if each == name]
 
     def tokens(self, name: bytes) -> list[bytes]:
         """The comma-separated members of all fields of that name, in lower case."""
@@ -153,8 +157,9 @@ def parse_request_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> Re
     if request_line is None or len(request_line[1]) > limits.target_bytes:
         raise _request_line_error(lines[0], limits)
     method, target, version = request_line
-    names, present, connection = _read_names(lines, limits)
-    head = RequestHead(raw, version, lines, names, present, connection, None, method, target, None)
+    names = _read_names(lines, limits)
+    head = RequestHead(raw, version, lines, names, frozenset(names[1:]), _NOTHING, None, method, target, None)
+    head.connection = _connection(head)
     head.host = head.value(b"host")
     _check_host(head)
     head.content_length = _content_length(head)
@@ -169,13 +174,14 @@ def parse_response_head(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> R
     if version is None:
         raise _version_error(raw[:8])
     lines = raw[:-4].split(b"\r\n")
-    names, present, connection = _read_names(lines, limits)
+    names = _read_names(lines, limits)
     status, reason = parser.get_status_code(), lines[0][13:]
     if not 100 <= status <= 599:
         raise HeadError(f"status {status} is not between 100 and 599")
     if not _is_reason(reason):  # llhttp lets any byte pass there
         raise HeadError("control bytes in the reason phrase")
-    head = ResponseHead(raw, version, lines, names, present, connection, None, status, reason)
+    head = ResponseHead(raw, version, lines, names, frozenset(names[1:]), _NOTHING, None, status, reason)
+    head.connection = _connection(head)
     head.content_length = _content_length(head)
     return head
 
@@ -210,30 +216,21 @@ def _version_error(version: bytes) -> HeadError:
     return HeadError(f"HTTP version {version.decode('latin-1')!r} is neither HTTP/1.1 nor HTTP/1.0", 505)
 
 
-def _read_names(lines: list[bytes], limits: MessageLimits) -> tuple[list[bytes], frozenset[bytes], frozenset[bytes]]:
-    """A head's `names`, `present` and `connection`. Refuses too many fields."""
+def _read_names(lines: list[bytes], limits: MessageLimits) -> list[bytes]:
+    """A head's `names`. Refuses too many fields."""
     if len(lines) - 1 > limits.head_fields:
         raise HeadError(f"the head has more than {limits.head_fields} header lines", 431)
     names = [line.partition(b":")[0].lower() for line in lines]
     names[0] = b""
-    present = frozenset(names[1:])
-    if b"connection" not in present:
-        return names, present, _NOTHING
-    return names, present, _members(b",".join(_values(lines, names, b"connection")))
+    return names
+
+
+def _connection(head: Head) -> frozenset[bytes]:
+    return _members(b",".join(head.values(b"connection"))) if b"connection" in head.present else _NOTHING
 
 
 def _value(line: bytes, name: bytes) -> bytes:
     return line[len(name) + 1 :].strip(b" \t")
-
-
-def _values(lines: list[bytes], names: list[bytes], name: bytes) -> list[bytes]:
-    return [_value(lines[place], name) for place in _places(names, name)]
-
-
-def _places(names: list[bytes], name: bytes) -> list[int]:
-    if names.count(name) == 1:  # twice through the names in C is cheaper than once here
-        return [names.index(name)]
-    return [place for place, each in enumerate(names) if each == name]
 
 
 def _tokens(value: bytes) -> list[bytes]:
