@@ -64,14 +64,6 @@ class Files:
 
         Then metadata may be there that tells of more than these bytes: describe() comes next, then cut_behind().
         """
-        stem = self._stem(started_ns, names.short_id(exchange_id))
-        if _write_both_new(self.root + stem, request, response):
-            return stem, True
-        return self._create_beside_others(started_ns, exchange_id, request, response)
-
-    def _create_beside_others(
-        self, started_ns: int, exchange_id: str, request: Data, response: Data
-    ) -> tuple[str, bool]:
         for stem in self.stems(started_ns, exchange_id):
             path = self.root + stem
             if _write_both_new(path, request, response):
