@@ -1,4 +1,4 @@
-"""A control: passes bytes on between client and upstream and does nothing else; what a proxy costs at least in Python.
+"""A control: passes bytes on between client and upstream and does nothing else: what that alone costs in Python.
 
 `python -m bench.relay PORT UPSTREAM_PORT`. Called by the peers.
 """
